@@ -1,0 +1,1 @@
+"""The compiled core: one binding per topic."""

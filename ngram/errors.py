@@ -1,0 +1,44 @@
+"""Errors and warnings of the package.
+
+One class per kind of failure, so a caller can catch what it can repair. Every error
+is an `NgramError` and also the built-in class a Python reader expects. The compiled
+engine raises the classes of the same names.
+"""
+
+__all__ = [
+    "DiscountError",
+    "DiscountWarning",
+    "InputError",
+    "MemoryBudgetError",
+    "MissingDependencyError",
+    "ModelFileError",
+    "NgramError",
+]
+
+
+class NgramError(Exception):
+    """Base class of every error this package raises on purpose."""
+
+
+class InputError(NgramError, ValueError):
+    """An argument or a text that cannot be used as given."""
+
+
+class DiscountError(NgramError, ValueError):
+    """Counts from which no modified Kneser-Ney discounts can be computed."""
+
+
+class MemoryBudgetError(NgramError, ValueError):
+    """A memory budget that is too small for the work asked for."""
+
+
+class ModelFileError(NgramError, OSError):
+    """A model file that is missing, damaged or of another format."""
+
+
+class MissingDependencyError(NgramError, ImportError):
+    """An optional dependency that is needed but not installed."""
+
+
+class DiscountWarning(UserWarning):
+    """Discounts that were replaced, because the closed form is undefined."""

@@ -1,0 +1,25 @@
+"""The number of threads: what a caller asks for, or all processors.
+
+Read next: `ngram/text.py`. Results never depend on the number.
+"""
+
+import os
+
+from ngram.errors import InputError
+
+
+def thread_count(threads: int | None) -> int:
+    """Return how many threads to use; None stands for all processors.
+
+    Raises
+    ------
+    InputError
+        If the number is not positive.
+    """
+    if threads is None:
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+    if not isinstance(threads, int) or threads < 1:
+        raise InputError(f"threads is {threads!r}: pass 1 or more, or None for all.")
+    return threads
