@@ -1,0 +1,80 @@
+from libc.stdint cimport uint32_t, uint64_t
+from libcpp cimport bool as cbool
+from libcpp.memory cimport shared_ptr
+from libcpp.string_view cimport string_view
+
+from ngram._core.progress cimport raise_ngram_error
+
+# Cython takes no `const` inside template arguments of an expression.
+ctypedef const char const_char
+ctypedef const uint32_t const_uint32
+ctypedef const uint64_t const_uint64
+
+
+cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
+    cdef cppclass Span[T]:
+        Span() noexcept
+        Span(T* data, size_t size) noexcept
+        T* data() noexcept
+        size_t size() noexcept
+
+    cdef cppclass Buffer[T]:
+        Buffer() noexcept
+        T* data() noexcept
+        size_t size() noexcept
+        size_t bytes() noexcept
+        void resize(size_t size) except +raise_ngram_error
+        void reserve(size_t capacity) except +raise_ngram_error
+        void push_back(const T& value) except +raise_ngram_error
+        void append(const T* values, size_t count) except +raise_ngram_error
+        void clear() noexcept
+
+
+cdef extern from "text/vocabulary.hpp" namespace "ngram" nogil:
+    cdef cppclass CVocabulary "ngram::Vocabulary":
+        size_t size() noexcept
+        string_view word(uint32_t id) noexcept
+        uint32_t find(string_view word) noexcept
+        cbool contains(string_view word) noexcept
+        Span[const_char] strings() noexcept
+        Span[const_uint64] offsets() noexcept
+        Span[const_char] table() noexcept
+        size_t bytes() noexcept
+        shared_ptr[CVocabulary] subset(
+            Span[const_uint32] ids
+        ) except +raise_ngram_error
+
+    cdef shared_ptr[CVocabulary] attach_vocabulary "ngram::Vocabulary::attach"(
+        Span[const_char] strings, Span[const_uint64] offsets, Span[const_char] table
+    ) except +raise_ngram_error
+
+    cdef cppclass CVocabularyBuilder "ngram::VocabularyBuilder":
+        CVocabularyBuilder() except +raise_ngram_error
+        size_t size() noexcept
+        uint32_t find_or_add(string_view word) except +raise_ngram_error
+        shared_ptr[CVocabulary] finish() except +raise_ngram_error
+
+
+# Memory of the engine as a Python buffer. `owner` keeps it alive; nobody can write to it.
+cdef class ArrayView:
+    cdef object owner
+    cdef const void* data
+    cdef Py_ssize_t bytes
+
+
+# A read-only ndarray over `bytes` bytes at `data`, without a copy.
+cdef object view_array(object owner, const void* data, Py_ssize_t bytes, object dtype)
+
+# The UTF-8 bytes of a str (in place) or the bytes of a bytes object. A str with bytes that were
+# escaped (surrogateescape) is encoded; then `keep` holds the result. The view lives as long as
+# `text` and `keep`.
+cdef string_view view_text(object text, list keep) except *
+
+
+cdef class Vocabulary:
+    cdef shared_ptr[CVocabulary] pointer
+    cdef object owner  # of attached memory, else None
+
+
+# Wraps what the engine made.
+cdef Vocabulary wrap_vocabulary(shared_ptr[CVocabulary] pointer)

@@ -1,0 +1,488 @@
+"""Files at the edge: inputs of any compression, outputs that are complete or absent.
+
+`open_input` gives the bytes of a file, of a gzip, xz, bzip2 or zstandard file, or of
+stdin ("-"); what a file is, its first bytes say, not its name. `atomic_output` writes to a
+temporary file that takes the final name when it is complete. Both name the path in
+every error. Read `ngram/text.py` next, which reads corpora with this.
+"""
+
+import bz2
+import errno
+import gzip
+import io
+import lzma
+import os
+import re
+import secrets
+import stat
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, Protocol
+
+from ngram.errors import InputError, MissingDependencyError, ModelFileError
+
+__all__ = ["InputStream", "atomic_output", "compression", "open_input"]
+
+Path = str | os.PathLike[str]
+
+STDIN = STDOUT = "-"
+STANDARD_OUTPUTS = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+
+# Compressed bytes are read, and decompressed bytes made, in blocks of this size.
+BLOCK = 1 << 20
+# What is looked at to tell what a file is.
+HEAD = 4096
+
+MAGIC = {
+    b"\x1f\x8b\x08": "gzip",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+}
+SUFFIXES = {".gz": "gzip", ".xz": "xz", ".zst": "zstd", ".bz2": "bzip2"}
+
+
+def compression(head: bytes) -> str | None:
+    """Return how a file is compressed that begins with `head`; None if it is not."""
+    for magic, name in MAGIC.items():
+        if head.startswith(magic):
+            # "BZh" may begin a text; the header goes on with a digit and pi.
+            if name == "bzip2" and head[4:10] not in (b"1AY&SY", b"\x17rE8P\x90"):
+                return None
+            return name
+    return None
+
+
+class _Decoder(Protocol):
+    """The part of `lzma.LZMADecompressor` used here."""
+
+    eof: bool
+    needs_input: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _GzipDecoder:
+    """One gzip member with the interface of `lzma.LZMADecompressor`."""
+
+    def __init__(self) -> None:
+        self._decoder = zlib.decompressobj(wbits=31)
+        self.needs_input = True
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decoder.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        data = self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
+        # A full output may have more behind it, even if all input is taken.
+        self.needs_input = not self._decoder.unconsumed_tail and len(data) < max_length
+        return data
+
+
+class _ZstdDecoder:
+    """One zstandard frame with the interface of `lzma.LZMADecompressor`."""
+
+    # The library takes no bound for its output, so its input is taken in small steps.
+    STEP = 1 << 14
+
+    def __init__(self) -> None:
+        self._decoder = _zstandard().ZstdDecompressor(
+            max_window_size=1 << 31
+        ).decompressobj()
+        self._data = b""
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._decoder.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._data
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._decoder.unused_data) + self._data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        self._data += data
+        parts: list[bytes] = []
+        size = taken = 0
+        while taken < len(self._data) and size < max_length and not self.eof:
+            try:
+                part = self._decoder.decompress(self._data[taken : taken + self.STEP])
+            except _zstandard().ZstdError as error:
+                raise ValueError(str(error)) from error
+            taken += self.STEP
+            parts.append(part)
+            size += len(part)
+        self._data = self._data[taken:]
+        return b"".join(parts)
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        raise MissingDependencyError(
+            "zstandard files need the package zstandard, which is not installed: "
+            "pip install 'ngram-engine[zstd]'"
+        ) from None
+    return zstandard
+
+
+DECODERS: dict[str, Callable[[], _Decoder]] = {
+    "gzip": _GzipDecoder,
+    "xz": lzma.LZMADecompressor,
+    "zstd": _ZstdDecoder,
+    "bzip2": bz2.BZ2Decompressor,
+}
+
+
+class InputStream(io.RawIOBase):
+    """The decompressed bytes of an input.
+
+    Attributes
+    ----------
+    name : str
+        The path, or "stdin".
+    compression : {"gzip", "xz", "zstd", "bzip2"} or None
+    head : bytes
+        The first bytes, decompressed, that are still to be read.
+    """
+
+    def __init__(self, raw: IO[bytes], name: str, *, close: bool = True) -> None:
+        self.name = name
+        self._raw = raw
+        self._close = close
+        self._packed = self._read_head()
+        self.compression = compression(self._packed)
+        self._decoder: _Decoder | None = None
+        self._ready = b""
+        self._ended = False
+        if self.compression is None:
+            self._ready, self._packed = self._packed, b""
+        else:
+            self._decoder = DECODERS[self.compression]()
+            self._ready = self._decode()
+        self.head = self._ready[:HEAD]
+
+    def _read_head(self) -> bytes:
+        parts = []
+        size = 0
+        while size < HEAD and (part := self._read_raw(HEAD - size)):
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)
+
+    def _read_raw(self, size: int) -> bytes:
+        try:
+            return self._raw.read(size) or b""
+        except OSError as error:
+            raise InputError(f"{self.name}: cannot be read: {error.strerror}.") from error
+
+    def _decode(self) -> bytes:
+        """Return the next decompressed bytes; none at the end."""
+        while not self._ended:
+            assert self._decoder is not None and self.compression is not None
+            if self._decoder.eof:
+                self._packed = self._next_member(self._decoder.unused_data + self._packed)
+                if not self._packed:
+                    break
+                self._decoder = DECODERS[self.compression]()
+            if self._decoder.needs_input and not self._packed:
+                self._packed = self._read_raw(BLOCK)
+                if not self._packed:
+                    raise self._damaged("it ends in the middle")
+            packed, self._packed = self._packed, b""
+            try:
+                data = self._decoder.decompress(packed, BLOCK)
+            except (zlib.error, lzma.LZMAError, OSError, ValueError) as error:
+                raise self._damaged(str(error)) from error
+            if data:
+                return data
+        self._ended = True
+        return b""
+
+    def _next_member(self, packed: bytes) -> bytes:
+        """Return the input from the next compressed member on; files may hold several."""
+        while True:
+            packed = packed.lstrip(b"\0")  # padding
+            if len(packed) >= HEAD or not (more := self._read_raw(BLOCK)):
+                break
+            packed += more
+        if packed and compression(packed) != self.compression:
+            raise self._damaged("other data follows the end of the compressed data")
+        return packed
+
+    def _damaged(self, reason: str) -> InputError:
+        return InputError(
+            f"{self.name}: the {self.compression} file is damaged or incomplete: {reason}. "
+            "Copy or download it again."
+        )
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer with the next bytes; at the end, none."""
+        if not self._ready and not self._ended:
+            if self._decoder is None:
+                return self._read_plain(buffer)
+            self._ready = self._decode()
+        view = memoryview(buffer).cast("B")
+        size = min(len(view), len(self._ready))
+        view[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _read_plain(self, buffer: Any) -> int:
+        data = self._read_raw(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
+        """Give all that is left, in blocks of at most `size` bytes."""
+        while block := self.read(size):
+            yield block
+
+    def close(self) -> None:
+        if not self.closed and self._close:
+            self._raw.close()
+        super().close()
+
+
+def open_input(source: Path | IO[bytes]) -> InputStream:
+    """Open an input for reading; compressed ones are decompressed on the way.
+
+    Parameters
+    ----------
+    source : path-like or binary file object
+        "-" is stdin.
+
+    Returns
+    -------
+    InputStream
+        Closing it closes what this function opened, and nothing else.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, a directory or unreadable; while reading, if the
+        compressed data is damaged or incomplete.
+    MissingDependencyError
+        If the file is zstandard and the library is not installed.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        if not hasattr(source, "read") or isinstance(source, io.TextIOBase):
+            raise InputError(
+                "an input is a path or a file opened in binary mode, not "
+                f"{type(source).__name__}."
+            )
+        name = getattr(source, "name", None)
+        return InputStream(source, str(name or type(source).__name__), close=False)
+    name = os.fspath(source)
+    if name == STDIN:
+        stdin: IO[bytes] = getattr(sys.stdin, "buffer", sys.stdin)
+        return InputStream(stdin, "stdin", close=False)
+    return _open_path(name)
+
+
+def _open_path(name: str) -> InputStream:
+    try:
+        raw = open(name, "rb", buffering=0)  # noqa: SIM115
+    except IsADirectoryError:
+        raise InputError(
+            f"{name}: this is a directory. Pass the files in it, for example "
+            f"sorted(Path({name!r}).glob('*.txt'))."
+        ) from None
+    except FileNotFoundError:
+        raise InputError(f"{name}: there is no such file.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name}: cannot be opened: {reason}.") from error
+    try:
+        return InputStream(raw, name)
+    except BaseException:
+        raw.close()
+        raise
+
+
+# ---- outputs ---------------------------------------------------------------------------
+
+
+class _OutputFile(io.FileIO):
+    """A file whose errors name the path that the user knows."""
+
+    def __init__(self, file: int, path: str, *, close: bool) -> None:
+        super().__init__(file, "wb", closefd=close)
+        self.path = path
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _write_error(self.path, error) from error
+
+
+def _write_error(path: str, error: OSError) -> ModelFileError:
+    what = error.strerror or str(error)
+    advice = {
+        errno.ENOSPC: " Free some space or write to another disk; nothing partial is left.",
+        errno.EDQUOT: " Free some space or write to another disk; nothing partial is left.",
+        errno.ENOENT: " Create the directory first.",
+        errno.EACCES: " Choose a directory that you may write to.",
+        errno.EROFS: " Choose a directory that you may write to.",
+    }.get(error.errno or 0, "")
+    return ModelFileError(f"{path}: cannot be written: {what}.{advice}")
+
+
+@contextmanager
+def atomic_output(path: Path) -> Iterator[IO[bytes]]:
+    """Give a binary file to write to, which becomes `path` when the block ends well.
+
+    Until then `path` stays as it was; after an error or Ctrl-C nothing is left of the
+    new file. Devices and pipes are written directly. Names that end in `.gz`, `.xz`,
+    `.bz2` or `.zst` are compressed. "-" is stdout.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Yields
+    ------
+    binary file object
+
+    Raises
+    ------
+    ModelFileError
+        If the file cannot be written (no space, no permission, no directory).
+    MissingDependencyError
+        If the file is to be zstandard and the library is not installed.
+    """
+    if not isinstance(path, (str, os.PathLike)) or "\0" in (name := os.fspath(path)):
+        raise InputError(f"an output is a path without NUL bytes, not {path!r}.")
+    if name == STDOUT or name in STANDARD_OUTPUTS:
+        with _standard_output() as sink:
+            yield sink
+        return
+    packer = _packer(name)
+    output = _special_output(name) if _is_special(name) else _temporary_output(name)
+    with output as sink, packer(sink) as packed:
+        yield packed
+
+
+def _is_special(name: str) -> bool:
+    """Return whether a path is a device or a pipe, on which no file can be put."""
+    if DESCRIPTOR.fullmatch(name):
+        return True
+    try:
+        mode = os.stat(name).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+@contextmanager
+def _standard_output() -> Iterator[IO[bytes]]:
+    sys.stdout.flush()
+    try:
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):  # replaced by an object in memory
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    with io.BufferedWriter(_OutputFile(number, "stdout", close=False), BLOCK) as sink:
+        yield sink
+
+
+@contextmanager
+def _special_output(name: str) -> Iterator[IO[bytes]]:
+    descriptor = DESCRIPTOR.fullmatch(name)
+    try:
+        # To open the name of a descriptor anew would begin at the file's first byte.
+        if descriptor:
+            number = os.dup(int(descriptor[1]))
+        else:
+            number = os.open(name, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        raise _write_error(name, error) from error
+    with io.BufferedWriter(_OutputFile(number, name, close=True), BLOCK) as sink:
+        yield sink
+
+
+@contextmanager
+def _temporary_output(name: str) -> Iterator[IO[bytes]]:
+    target = os.path.realpath(name)  # a link stays a link: its target is replaced
+    if os.path.isdir(target):
+        raise ModelFileError(f"{name}: this is a directory. Name a file in it.")
+    directory, base = os.path.split(target)
+    temporary = os.path.join(directory, f".{base[:200]}.{secrets.token_hex(8)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        number = os.open(temporary, flags, 0o666)
+    except OSError as error:
+        raise _write_error(name, error) from error
+    try:
+        with io.BufferedWriter(_OutputFile(number, name, close=True), BLOCK) as sink:
+            yield sink
+            sink.flush()
+            try:
+                _keep_mode(sink.fileno(), target)
+                os.fsync(sink.fileno())
+            except OSError as error:
+                raise _write_error(name, error) from error
+        try:
+            os.replace(temporary, target)
+        except OSError as error:
+            raise _write_error(name, error) from error
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _keep_mode(number: int, target: str) -> None:
+    """Give the new file the permissions of the file it replaces."""
+    with suppress(FileNotFoundError):
+        mode = stat.S_IMODE(os.stat(target).st_mode)
+        if hasattr(os, "fchmod"):
+            os.fchmod(number, mode)
+
+
+@contextmanager
+def _plain(sink: IO[bytes]) -> Iterator[IO[bytes]]:
+    yield sink
+
+
+def _gzip(sink: IO[bytes]) -> Any:
+    # No name and no time inside: the same content gives the same bytes.
+    return gzip.GzipFile("", "wb", 6, sink, 0)
+
+
+def _xz(sink: IO[bytes]) -> Any:
+    return lzma.LZMAFile(sink, "wb", preset=3)
+
+
+def _bzip2(sink: IO[bytes]) -> Any:
+    return bz2.BZ2File(sink, "wb")
+
+
+def _packer(name: str) -> Callable[[IO[bytes]], Any]:
+    """Return what compresses into a file of this name."""
+    kind = SUFFIXES.get(os.path.splitext(name)[1].lower())
+    if kind == "zstd":
+        compressor = _zstandard().ZstdCompressor(level=3)
+        return lambda sink: compressor.stream_writer(sink, closefd=False)
+    return {None: _plain, "gzip": _gzip, "xz": _xz, "bzip2": _bzip2}[kind]
