@@ -1,0 +1,24 @@
+"""Settings and fixtures of all tests.
+
+How many random examples hypothesis tries, and the golden cases one after the other.
+"""
+
+import pytest
+from golden_cases import GoldenCase, parameters
+from hypothesis import settings
+
+# Shared machines pause at will, so no deadline; fixed seeds, so no surprises.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.register_profile(
+    "few",
+    settings.get_profile("repeatable"),
+    max_examples=10,  # slow builds
+)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", params=parameters())
+def golden_case(request: pytest.FixtureRequest) -> GoldenCase:
+    """Every run of lmplz that wrote a model of at least one sentence."""
+    case: GoldenCase = request.param
+    return case
