@@ -1,0 +1,489 @@
+// The trie of all n-grams with their adjusted counts. Input: ids in text order. Output: for every
+// position in suffix order (last word, the word before, ...) an event, and for every distinct
+// n-gram a node, in preorder: an event opens the nodes of the orders it does not share with the
+// event before it.
+//
+//     sorted windows:   a b c     event (shared 0, length 3): opens  c, bc, abc
+//     (read right       a b c     event (3, 3): the same n-gram again, opens nothing
+//      to left)         d b c     event (2, 3): opens dbc
+//
+// The adjusted count of a node is the number of its children (distinct words to the left); of a
+// node that cannot have children (full order, or begins with <s>) it is the number of its events.
+// KEY FACT for what follows (smoothing/context_sums.hpp): the events whose last word is w, in
+// suffix order, are exactly the positions before a w, met in suffix order. So one cursor for each
+// word joins n-grams with their contexts, without any search.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "base/errors.hpp"
+#include "base/parallel.hpp"
+#include "counts/window_sort.hpp"
+#include "counts/windows.hpp"
+
+namespace ngram {
+
+constexpr unsigned kMaxOrder = 255;                        // orders are stored in a byte
+constexpr std::uint32_t kPruned = std::uint32_t{1} << 31;  // marks a count
+
+// How an event stands in a stream: shared, length, then one byte for each node it opens, the
+// shortest first: kPrunedByte, and the adjusted count or kLargeCount.
+constexpr std::uint8_t kPrunedByte = 0x80;
+constexpr std::uint8_t kLargeCount = 0x7f;
+constexpr std::size_t kEventBytes = 2;
+
+struct LargeCount {
+    std::uint32_t offset;  // of its byte in the stream
+    std::uint32_t count;
+};
+
+// The events and nodes of a range of last words.
+struct TrieChunk {
+    std::uint32_t first_word = 0;
+    std::uint32_t end_word = 0;
+    Buffer<std::uint8_t> stream;
+    Buffer<LargeCount> large;           // by offset
+    Buffer<std::uint32_t> words;        // leftmost word of each node
+    Buffer<float> probability;          // of each node, once known; negative if pruned
+    Buffer<float> gamma;                // of each node below the highest order, as a context
+    std::vector<std::uint64_t> opened;  // nodes by order
+    std::vector<std::uint64_t> kept;    // of these, not pruned
+
+    // The count of a node, with kPruned, at its byte in the stream.
+    std::uint32_t count(const std::uint8_t* byte) const {
+        std::uint32_t count = *byte & kLargeCount;
+        if (count == kLargeCount) count = large_count(byte);
+        return count | ((*byte & kPrunedByte) != 0 ? kPruned : 0);
+    }
+
+  private:
+    std::uint32_t large_count(const std::uint8_t* byte) const {
+        const auto offset = static_cast<std::uint32_t>(byte - stream.data());
+        const auto before = [](const LargeCount& entry, std::uint32_t at) {
+            return entry.offset < at;
+        };
+        return std::lower_bound(large.begin(), large.end(), offset, before)->count;
+    }
+};
+
+struct CountOptions {
+    unsigned order = 0;
+    unsigned threads = 1;
+    std::vector<std::uint64_t> thresholds;  // per order; empty: keep all
+    Span<const std::uint8_t> listed;        // per word: 1 if in the limited vocabulary; or empty
+
+    bool prunes() const { return !thresholds.empty() || !listed.empty(); }
+    std::uint64_t threshold(unsigned k) const { return thresholds.empty() ? 0 : thresholds[k - 1]; }
+    bool is_listed(std::uint32_t word) const { return listed.empty() || listed[word] != 0; }
+};
+
+// Where in the chunk of a word its events with contexts from a given chunk on begin.
+struct EventStart {
+    std::uint32_t stream;
+    std::uint32_t node;
+};
+
+using CountsOfCounts = std::vector<std::array<std::uint64_t, 5>>;  // [order - 1][r], r = 1..4
+
+struct CountTrie {
+    unsigned order = 0;
+    Buffer<std::uint64_t> first_event;  // per word, and the total; <s> has one for each sentence
+    Buffer<std::uint32_t> next;         // the word after each event; kNoWord after </s>
+    std::vector<TrieChunk> chunks;
+    Buffer<std::uint32_t> chunk_of;          // per word
+    std::vector<std::size_t> tasks;          // chunk ranges that sum contexts in parallel
+    std::vector<Buffer<EventStart>> starts;  // per task, per word
+    Buffer<std::uint32_t> unigram_count;     // adjusted, with kPruned
+    CountsOfCounts counts_of_counts;
+
+    std::size_t vocabulary_size() const { return unigram_count.size(); }
+};
+
+namespace count_trie {
+
+// The words of windows, in the terms of a trie.
+template <unsigned W>
+class WindowReader {
+  public:
+    explicit WindowReader(const WindowLayout& layout) : layout_(layout) {
+        key_mask_.part.fill(0);
+        for (unsigned bit = 0; bit < layout.key_bits(); ++bit) deposit(key_mask_, bit, 1, 1);
+        next_mask_ = (std::uint64_t{1} << layout.next_bits) - 1;
+    }
+
+    // Words at the end of both windows that are the same; `order` if all are.
+    unsigned shared(const Window<W>& left, const Window<W>& right) const {
+        for (unsigned part = 0; part < W; ++part) {
+            const std::uint64_t difference =
+                (left.part[part] ^ right.part[part]) & key_mask_.part[part];
+            if (difference != 0) {
+                return layout_.words_of_bit[part * 64 + window_sort::leading_zeros(difference)];
+            }
+        }
+        return layout_.order;
+    }
+    // Words of the window, with <s>. The last field that is not zero is the leftmost word.
+    unsigned length(const Window<W>& window) const {
+        for (unsigned part = W; part-- > 0;) {
+            const std::uint64_t fields = window.part[part] & key_mask_.part[part];
+            if (fields == 0) continue;
+            const unsigned bit = part * 64 + 63 - static_cast<unsigned>(__builtin_ctzll(fields));
+            return layout_.words_of_bit[bit] + 1U;
+        }
+        return 1;
+    }
+    std::uint32_t next(const Window<W>& window) const {
+        return static_cast<std::uint32_t>(window.part[W - 1] & next_mask_);
+    }
+    std::uint32_t relative_last(const Window<W>& window) const {
+        return static_cast<std::uint32_t>(extract(window, 0, layout_.relative_bits));
+    }
+    // The code of the word `back` words before the last; back >= 1.
+    std::uint32_t code(const Window<W>& window, unsigned back) const {
+        const unsigned begin = layout_.relative_bits + (back - 1) * layout_.code_bits;
+        return static_cast<std::uint32_t>(extract(window, begin, layout_.code_bits));
+    }
+
+  private:
+    const WindowLayout& layout_;
+    Window<W> key_mask_;
+    std::uint64_t next_mask_;
+};
+
+// Builds one chunk, word by word. A node stays open while its events last.
+template <unsigned W, bool kPrunes>
+class ChunkBuilder {
+  public:
+    ChunkBuilder(const CountOptions& options, const WindowLayout& layout, const WordCodes& codes,
+                 CountTrie& trie, TrieChunk& chunk, CountsOfCounts& counts_of_counts)
+        : options_(options),
+          reader_(layout),
+          codes_(codes),
+          trie_(trie),
+          chunk_(chunk),
+          counts_of_counts_(counts_of_counts) {
+        for (std::size_t task = 0; task + 1 < trie.tasks.size(); ++task) {
+            task_code_.push_back(codes.code(trie.chunks[trie.tasks[task]].first_word));
+        }
+        chunk_.opened.assign(options.order + 1, 0);
+        chunk_.kept.assign(options.order + 1, 0);
+        const std::uint64_t events =
+            trie.first_event[chunk.end_word] - trie.first_event[chunk.first_word];
+        chunk_.stream.reserve(5 * events);
+        chunk_.words.reserve(3 * events);
+    }
+
+    // Sorted windows of one last word. lmplz counts the last n-gram of an order below the highest
+    // with its raw count if it ends the last window (`last`: of the last word); the discounts
+    // depend on it, so the statistics here do too.
+    void add_word(std::uint32_t word, const Window<W>* windows, std::uint64_t size, bool last) {
+        std::uint32_t* next = trie_.next.data() + trie_.first_event[word];
+        std::size_t task = 0;
+        length_ = 0;
+        word_ = word;
+        for (std::uint64_t i = 0; i < size; ++i) {
+            const Window<W>& window = windows[i];
+            const unsigned length = reader_.length(window);
+            const unsigned shared =
+                i == 0 ? 0 : std::min(reader_.shared(windows[i - 1], window), length);
+            next[i] = reader_.next(window);
+            if (shared < 2) {
+                const std::uint32_t code = reader_.code(window, 1);
+                for (; task < task_code_.size() && code >= task_code_[task]; ++task) {
+                    trie_.starts[task][word] = here();
+                }
+            }
+            if (shared == length) {
+                ++open_[length].count;
+                append(shared, length);
+                continue;
+            }
+            close(shared, i);
+            ++open_[shared].count;
+            const std::uint8_t* byte = append(shared, length) + kEventBytes;
+            std::uint32_t* left = chunk_.words.end() - (length - shared);
+            for (unsigned k = shared + 1; k <= length; ++k, ++byte, ++left) {
+                *left = k == 1 ? word : codes_.word(reader_.code(window, k - 1));
+                open_[k].count = 1;
+                open_[k].offset = static_cast<std::uint32_t>(byte - chunk_.stream.data());
+                open_[k].first_event = i;
+                if constexpr (kPrunes) {
+                    open_[k].excluded =
+                        (k > 1 && open_[k - 1].excluded) || !options_.is_listed(*left);
+                }
+            }
+            length_ = length;
+        }
+        for (; task < task_code_.size(); ++task) trie_.starts[task][word] = here();
+        close(0, size, last);
+    }
+
+    // The context <s> has an event for each sentence, but is no n-gram.
+    void add_begin_sentence(const Buffer<std::uint32_t>& first_words) {
+        std::memcpy(trie_.next.data() + trie_.first_event[kBeginSentence], first_words.data(),
+                    first_words.bytes());
+        for (std::uint64_t i = 0; i < first_words.size(); ++i) {
+            std::uint8_t* event = append(i == 0 ? 0 : 1, 1);
+            if (i == 0) event[kEventBytes] = 0;
+        }
+        chunk_.words.back() = kBeginSentence;
+        ++chunk_.opened[1];
+    }
+
+  private:
+    // Children and events are counted here and written when the node closes.
+    struct OpenNode {
+        std::uint32_t count;
+        std::uint32_t offset;
+        std::uint64_t first_event;
+        bool excluded;
+    };
+
+    EventStart here() const {
+        return {static_cast<std::uint32_t>(chunk_.stream.size()),
+                static_cast<std::uint32_t>(chunk_.words.size())};
+    }
+
+    std::uint8_t* append(unsigned shared, unsigned length) {
+        const std::size_t nodes = length - shared;
+        const std::size_t offset = chunk_.stream.size();
+        chunk_.stream.extend(kEventBytes + nodes);
+        chunk_.words.extend(nodes);
+        std::uint8_t* event = chunk_.stream.data() + offset;
+        event[0] = static_cast<std::uint8_t>(shared);
+        event[1] = static_cast<std::uint8_t>(length);
+        return event;
+    }
+
+    // Closes the open nodes of more than `shared` words; `event` is the first one past them.
+    void close(unsigned shared, std::uint64_t event, bool last = false) {
+        for (unsigned k = length_; k > shared; --k) {
+            const OpenNode& node = open_[k];
+            const std::uint64_t events = event - node.first_event;
+            const std::uint64_t r = last && k < options_.order ? events : node.count;
+            if (r <= 4) ++counts_of_counts_[k - 1][r];
+            const bool pruned = kPrunes && is_pruned(k, events);
+            if (k == 1) trie_.unigram_count[word_] = node.count | (pruned ? kPruned : 0);
+            std::uint8_t byte = kLargeCount;
+            if (node.count < kLargeCount) {
+                byte = static_cast<std::uint8_t>(node.count);
+            } else {
+                chunk_.large.push_back({node.offset, node.count});
+            }
+            chunk_.stream[node.offset] = static_cast<std::uint8_t>(byte | (pruned ? kPrunedByte : 0));
+            ++chunk_.opened[k];
+            if (!pruned) ++chunk_.kept[k];
+        }
+    }
+
+    bool is_pruned(unsigned k, std::uint64_t events) const {
+        if (k == 1 && word_ == kEndSentence) return false;
+        return open_[k].excluded || events <= options_.threshold(k);
+    }
+
+    const CountOptions& options_;
+    WindowReader<W> reader_;
+    const WordCodes& codes_;
+    CountTrie& trie_;
+    TrieChunk& chunk_;
+    CountsOfCounts& counts_of_counts_;
+    std::vector<std::uint32_t> task_code_;  // of the first context word of each task
+    std::array<OpenNode, kMaxOrder + 1> open_{};
+    unsigned length_ = 0;  // of the event before
+    std::uint32_t word_ = 0;
+};
+
+// Ranges of buckets of about equal size. Their number is the same for any number of threads.
+inline std::vector<std::size_t> cut_chunks(const Buckets& buckets) {
+    constexpr std::uint64_t kMinEvents = 1 << 12;
+    constexpr std::uint64_t kChunks = 64;
+    const std::uint64_t target = std::max(kMinEvents, buckets.begin.back() / kChunks);
+    std::vector<std::size_t> begin{0};
+    for (std::size_t bucket = 1; bucket < buckets.size(); ++bucket) {
+        if (buckets.begin[bucket] - buckets.begin[begin.back()] >= target) begin.push_back(bucket);
+    }
+    begin.push_back(buckets.size());
+    return begin;
+}
+
+// Ranges of chunks of about equal numbers of events, two for each thread.
+inline std::vector<std::size_t> cut_tasks(const CountTrie& trie, unsigned threads) {
+    const std::size_t tasks = threads == 1 ? 1 : 2 * threads;
+    std::vector<std::size_t> begin{0};
+    const std::uint64_t total = trie.next.size();
+    for (std::size_t chunk = 1; chunk < trie.chunks.size(); ++chunk) {
+        const std::uint64_t events = trie.first_event[trie.chunks[chunk].first_word];
+        if (events >= total / tasks * begin.size() && begin.size() < tasks) begin.push_back(chunk);
+    }
+    begin.push_back(trie.chunks.size());
+    return begin;
+}
+
+template <unsigned W, bool kPrunes>
+void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t> counts, const WordCodes& codes, const Buckets& buckets,
+           const WindowLayout& layout, const CountOptions& options, Progress& progress) {
+    Buffer<std::uint32_t> first_words;
+    progress.begin("collect windows", ids.size());
+    Buffer<Window<W>> windows = partition_windows<W>(
+        ids.span(), codes, buckets, layout, first_words, options.threads, progress);
+    ids.clear();
+
+    const std::size_t vocabulary_size = counts.size();
+    trie.first_event.resize(vocabulary_size + 1);
+    std::uint64_t event = 0;
+    std::uint32_t last_word = 0;
+    for (std::uint32_t word = 0; word < vocabulary_size; ++word) {
+        trie.first_event[word] = event;
+        event += word == kBeginSentence ? counts[kEndSentence] : counts[word];
+        if (counts[word] != 0) last_word = word;
+    }
+    trie.first_event[vocabulary_size] = event;
+    trie.next.resize(event);
+
+    const std::vector<std::size_t> cuts = cut_chunks(buckets);
+    trie.chunks.resize(cuts.size() - 1);
+    trie.chunk_of.resize(vocabulary_size);
+    for (std::uint32_t i = 0; i < trie.chunks.size(); ++i) {
+        TrieChunk& chunk = trie.chunks[i];
+        chunk.first_word = buckets.first_word[cuts[i]];
+        chunk.end_word = buckets.first_word[cuts[i + 1]];
+        std::fill(trie.chunk_of.begin() + chunk.first_word, trie.chunk_of.begin() + chunk.end_word,
+                  i);
+    }
+    trie.tasks = cut_tasks(trie, options.threads);
+    for (std::size_t task = 0; task + 1 < trie.tasks.size(); ++task) {
+        trie.starts.emplace_back(vocabulary_size);
+    }
+
+    progress.begin("sort and count", event);
+    std::vector<CountsOfCounts> statistics(trie.chunks.size());
+    std::vector<WindowSorter<W>> sorters(std::max(1U, options.threads));
+    std::vector<Buffer<Window<W>>> scratch(std::max(1U, options.threads));
+    const auto build_chunk = [&](std::size_t i, unsigned worker) {
+        TrieChunk& chunk = trie.chunks[i];
+        statistics[i].assign(options.order, {});
+        ChunkBuilder<W, kPrunes> builder(options, layout, codes, trie, chunk, statistics[i]);
+        for (std::size_t bucket = cuts[i]; bucket < cuts[i + 1]; ++bucket) {
+            Window<W>* window = windows.data() + buckets.begin[bucket];
+            const std::size_t size = buckets.begin[bucket + 1] - buckets.begin[bucket];
+            if (scratch[worker].size() < size) scratch[worker].resize(size);
+            sorters[worker].sort(window, scratch[worker].data(), size);
+            for (std::uint32_t word = buckets.first_word[bucket];
+                 word < buckets.first_word[bucket + 1]; ++word) {
+                if (word == kBeginSentence) builder.add_begin_sentence(first_words);
+                builder.add_word(word, window, counts[word], word == last_word);
+                window += counts[word];
+            }
+            progress.advance(size);
+        }
+        std::sort(chunk.large.begin(), chunk.large.end(),
+                  [](const LargeCount& a, const LargeCount& b) { return a.offset < b.offset; });
+        chunk.stream.shrink_to_fit();
+        chunk.words.shrink_to_fit();
+        chunk.probability.resize(chunk.words.size());
+    };
+    parallel_for(trie.chunks.size(), options.threads, progress, build_chunk);
+    for (const CountsOfCounts& of_chunk : statistics) {
+        for (unsigned k = 0; k < options.order; ++k) {
+            for (unsigned r = 1; r <= 4; ++r) trie.counts_of_counts[k][r] += of_chunk[k][r];
+        }
+    }
+}
+
+template <unsigned W>
+void build_pruned_or_not(CountTrie& trie, Buffer<std::uint32_t>& ids,
+                         Span<const std::uint32_t> counts, const WordCodes& codes,
+                         const Buckets& buckets, const WindowLayout& layout,
+                         const CountOptions& options, Progress& progress) {
+    if (options.prunes()) {
+        build<W, true>(trie, ids, counts, codes, buckets, layout, options, progress);
+    } else {
+        build<W, false>(trie, ids, counts, codes, buckets, layout, options, progress);
+    }
+}
+
+// Order 1 needs no windows: adjusted counts are raw counts.
+inline void build_unigrams(CountTrie& trie, Span<const std::uint32_t> counts,
+                           const CountOptions& options) {
+    for (std::uint32_t word = 0; word < counts.size(); ++word) {
+        const std::uint32_t count = counts[word];
+        if (count == 0) continue;
+        if (count <= 4) ++trie.counts_of_counts[0][count];
+        const bool pruned = word > kEndSentence &&
+                            (count <= options.threshold(1) || !options.is_listed(word));
+        trie.unigram_count[word] = count | (pruned ? kPruned : 0);
+    }
+}
+
+}  // namespace count_trie
+
+// How many n-grams of this order have this adjusted count; count 1 to 4.
+inline std::uint64_t count_of_counts(const CountTrie& trie, unsigned order, unsigned count) {
+    return trie.counts_of_counts[order - 1][count];
+}
+
+// Distinct n-grams of the orders from 2 up, before pruning.
+inline std::vector<std::uint64_t> opened_ngrams(const CountTrie& trie) {
+    std::vector<std::uint64_t> opened(trie.order - 1, 0);
+    for (const TrieChunk& chunk : trie.chunks) {
+        for (unsigned k = 2; k <= trie.order; ++k) opened[k - 2] += chunk.opened[k];
+    }
+    return opened;
+}
+
+// Text order -> suffix order. Consumes `ids` (they are released as soon as the windows are made).
+inline CountTrie build_count_trie(Buffer<std::uint32_t>& ids, std::uint64_t vocabulary_size,
+                                  const CountOptions& options, Progress& progress) {
+    if (options.order < 1 || options.order > kMaxOrder) {
+        throw InputError("the order is " + std::to_string(options.order) +
+                         "; choose an order from 1 to " + std::to_string(kMaxOrder));
+    }
+    if (ids.size() >= kPruned) {
+        throw InputError("the corpus has " + std::to_string(ids.size()) +
+                         " tokens; estimation in memory takes at most 2147483647. Train on a "
+                         "part of the text");
+    }
+    progress.begin("count words", ids.size());
+    Buffer<std::uint32_t> counts =
+        count_words(ids.span(), vocabulary_size, options.threads, progress);
+    CountTrie trie;
+    trie.order = options.order;
+    trie.unigram_count = Buffer<std::uint32_t>(vocabulary_size, 0);
+    trie.counts_of_counts.assign(options.order, {});
+    if (options.order == 1) {
+        count_trie::build_unigrams(trie, counts.span(), options);
+        ids.clear();
+        return trie;
+    }
+    const Buckets buckets = cut_buckets(counts.span());
+    counts[kBeginSentence] = counts[kEndSentence];  // what precedes words: <s>, never </s>
+    counts[kEndSentence] = 0;
+    const WordCodes codes(counts.span());
+    std::swap(counts[kBeginSentence], counts[kEndSentence]);
+    const WindowLayout layout(options.order, buckets, codes, vocabulary_size);
+    const auto build = [&](auto parts) {
+        count_trie::build_pruned_or_not<decltype(parts)::value>(
+            trie, ids, counts.span(), codes, buckets, layout, options, progress);
+    };
+    const unsigned parts = layout.parts();
+    if (parts <= 2) build(std::integral_constant<unsigned, 2>{});
+    else if (parts <= 3) build(std::integral_constant<unsigned, 3>{});
+    else if (parts <= 4) build(std::integral_constant<unsigned, 4>{});
+    else if (parts <= 6) build(std::integral_constant<unsigned, 6>{});
+    else if (parts <= 8) build(std::integral_constant<unsigned, 8>{});
+    else if (parts <= 16) build(std::integral_constant<unsigned, 16>{});
+    else if (parts <= 32) build(std::integral_constant<unsigned, 32>{});
+    else if (parts <= 64) build(std::integral_constant<unsigned, 64>{});
+    else build(std::integral_constant<unsigned, 144>{});
+    return trie;
+}
+
+}  // namespace ngram

@@ -1,0 +1,281 @@
+// Windows: for every position of the corpus the n words that end there, packed so that comparing
+// two windows as big-endian numbers compares their words from the last one backwards. Input: word
+// ids in text order, every sentence closed by </s>. Output: windows grouped by ranges of the last
+// word (buckets), unsorted inside a bucket. Next: window_sort.hpp.
+//
+// A window of order n holds, from the most significant bit: the last word relative to its bucket,
+// the n - 1 words before it (nearest first, cut after <s>, then zeros), and in the lowest bits the
+// word that follows, which is payload. Words before the last are stored as codes that keep the
+// order of the ids but give frequent words wide ranges, so that radix digits are well spread.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "base/parallel.hpp"
+#include "base/progress.hpp"
+
+namespace ngram {
+
+constexpr std::uint32_t kNoWord = 0;  // <unk> never occurs in training text
+constexpr std::uint32_t kBeginSentence = 1;
+constexpr std::uint32_t kEndSentence = 2;
+
+inline unsigned bit_width(std::uint64_t value) {
+    unsigned width = 0;
+    for (; value != 0; value >>= 1) ++width;
+    return width;
+}
+
+template <unsigned W>
+struct Window {
+    std::array<std::uint64_t, W> part;  // part[0] is the most significant
+
+    bool operator<(const Window& other) const { return part < other.part; }
+    bool operator==(const Window& other) const { return part == other.part; }
+};
+
+// Codes of words, ascending like the ids: code(w) = w + the share of the corpus before w.
+class WordCodes {
+  public:
+    explicit WordCodes(Span<const std::uint32_t> counts) : code_(counts.size()) {
+        std::uint64_t total = 0;
+        for (std::uint32_t count : counts) total += count;
+        const std::uint64_t size = counts.size();
+        bits_ = bit_width(size + size / 2);
+        const std::uint64_t spread = (std::uint64_t{1} << bits_) - size;
+        word_.resize(std::size_t{1} << bits_);
+        std::uint64_t before = 0;
+        for (std::uint64_t word = 0; word < size; ++word) {
+            const double share = total == 0 ? 0.0 : static_cast<double>(before) / total;
+            std::uint64_t code = word + static_cast<std::uint64_t>(share * spread);
+            code = std::min(code, (std::uint64_t{1} << bits_) - size + word);
+            code_[word] = static_cast<std::uint32_t>(code);
+            word_[code] = static_cast<std::uint32_t>(word);
+            before += counts[word];
+        }
+    }
+
+    unsigned bits() const { return bits_; }
+    std::uint32_t code(std::uint32_t word) const { return code_[word]; }
+    std::uint32_t word(std::uint32_t code) const { return word_[code]; }
+
+  private:
+    unsigned bits_ = 0;
+    Buffer<std::uint32_t> code_;
+    Buffer<std::uint32_t> word_;  // only the entries of codes in use are defined
+};
+
+// Ranges of last words with about `kBucketWindows` windows each; a frequent word is one alone.
+struct Buckets {
+    static constexpr std::uint64_t kBucketWindows = 1 << 14;  // a bucket and its copy fit in L2
+
+    std::vector<std::uint32_t> first_word;   // per bucket, and the vocabulary size at the end
+    std::vector<std::uint64_t> begin;        // per bucket, first window; and the total at the end
+    Buffer<std::uint32_t> bucket_of;         // per word
+    unsigned relative_bits = 0;              // enough for (word - first_word) of any bucket
+
+    std::size_t size() const { return first_word.size() - 1; }
+};
+
+// `counts[w]` windows end in w.
+inline Buckets cut_buckets(Span<const std::uint32_t> counts) {
+    Buckets buckets;
+    buckets.bucket_of.resize(counts.size());
+    std::uint64_t windows = 0;
+    std::uint64_t in_bucket = 0;
+    for (std::uint32_t word = 0; word < counts.size(); ++word) {
+        const bool fits = in_bucket + counts[word] <= Buckets::kBucketWindows;
+        if (buckets.first_word.empty() || (!fits && in_bucket != 0)) {
+            buckets.first_word.push_back(word);
+            buckets.begin.push_back(windows);
+            in_bucket = 0;
+        }
+        in_bucket += counts[word];
+        windows += counts[word];
+        buckets.bucket_of[word] = static_cast<std::uint32_t>(buckets.first_word.size() - 1);
+        const std::uint32_t relative = word - buckets.first_word.back();
+        buckets.relative_bits = std::max(buckets.relative_bits, bit_width(relative));
+    }
+    buckets.first_word.push_back(static_cast<std::uint32_t>(counts.size()));
+    buckets.begin.push_back(windows);
+    return buckets;
+}
+
+// Where each field of a window lies. Bit 0 is the most significant bit of part[0].
+struct WindowLayout {
+    unsigned order;
+    unsigned relative_bits;
+    unsigned code_bits;
+    unsigned next_bits;
+    std::vector<std::uint8_t> words_of_bit;  // words before the one that holds this bit
+
+    WindowLayout(unsigned order_, const Buckets& buckets, const WordCodes& codes,
+                 std::uint64_t vocabulary_size)
+        : order(order_),
+          relative_bits(buckets.relative_bits),
+          code_bits(codes.bits()),
+          next_bits(bit_width(vocabulary_size - 1)) {
+        words_of_bit.assign(relative_bits, 0);
+        for (unsigned word = 1; word < order; ++word) {
+            words_of_bit.insert(words_of_bit.end(), code_bits, static_cast<std::uint8_t>(word));
+        }
+    }
+
+    unsigned key_bits() const { return relative_bits + (order - 1) * code_bits; }
+    unsigned parts() const { return (key_bits() + next_bits + 63) / 64; }
+};
+
+// Branch-free: the part behind the last one reads as zero.
+template <unsigned W>
+inline std::uint64_t extract(const Window<W>& window, unsigned begin, unsigned bits) {
+    if (bits == 0) return 0;
+    const unsigned part = begin / 64;
+    const unsigned offset = begin % 64;
+    const std::uint64_t after = part + 1 < W ? window.part[part + 1] : 0;
+    const std::uint64_t value = (window.part[part] << offset) | (after >> 1 >> (63 - offset));
+    return value >> (64 - bits);
+}
+
+template <unsigned W>
+inline void deposit(Window<W>& window, unsigned begin, unsigned bits, std::uint64_t value) {
+    if (bits == 0) return;
+    const unsigned part = begin / 64;
+    const unsigned offset = begin % 64;
+    const unsigned end = offset + bits;
+    if (end <= 64) {
+        window.part[part] |= value << (64 - end);
+    } else {
+        window.part[part] |= value >> (end - 64);
+        window.part[part + 1] |= value << (128 - end);
+    }
+}
+
+// The words before a position, kept packed while the position moves through a sentence.
+template <unsigned W>
+class History {
+  public:
+    explicit History(const WindowLayout& layout)
+        : begin_(layout.relative_bits), bits_(layout.code_bits) {
+        mask_.part.fill(0);
+        for (unsigned bit = layout.relative_bits; bit < layout.key_bits(); ++bit) {
+            deposit(mask_, bit, 1, 1);
+        }
+        reset();
+    }
+
+    void reset() { packed_.part.fill(0); }
+    void push(std::uint32_t code) {
+        for (unsigned i = W - 1; i > 0; --i) {
+            packed_.part[i] = ((packed_.part[i] >> bits_) |
+                               (packed_.part[i - 1] << (64 - bits_))) & mask_.part[i];
+        }
+        packed_.part[0] = (packed_.part[0] >> bits_) & mask_.part[0];
+        deposit(packed_, begin_, bits_, code);
+    }
+    const Window<W>& packed() const { return packed_; }
+
+  private:
+    unsigned begin_;
+    unsigned bits_;
+    Window<W> mask_;
+    Window<W> packed_;
+};
+
+// Text cut into nearly equal parts that begin at the start of a sentence.
+inline std::vector<std::uint64_t> cut_at_sentences(Span<const std::uint32_t> ids,
+                                                   std::size_t parts) {
+    std::vector<std::uint64_t> begin(parts + 1, ids.size());
+    begin[0] = 0;
+    for (std::size_t part = 1; part < parts; ++part) {
+        std::uint64_t position = std::max<std::uint64_t>(part_begin(ids.size(), parts, part),
+                                                         begin[part - 1]);
+        while (position != 0 && position < ids.size() && ids[position - 1] != kEndSentence) {
+            ++position;
+        }
+        begin[part] = position;
+    }
+    return begin;
+}
+
+// Occurrences of every word.
+inline Buffer<std::uint32_t> count_words(Span<const std::uint32_t> ids,
+                                         std::uint64_t vocabulary_size, unsigned threads,
+                                         Progress& progress) {
+    const std::size_t parts = std::min(threads, 8U);  // each part has a table of its own
+    std::vector<Buffer<std::uint32_t>> tables(parts);
+    parallel_for(parts, threads, progress, [&](std::size_t part, unsigned) {
+        tables[part] = Buffer<std::uint32_t>(vocabulary_size, 0);
+        const std::size_t end = part_begin(ids.size(), parts, part + 1);
+        for (std::size_t i = part_begin(ids.size(), parts, part); i < end; ++i) {
+            ++tables[part][ids[i]];
+        }
+    });
+    for (std::size_t part = 1; part < parts; ++part) {
+        for (std::size_t word = 0; word < vocabulary_size; ++word) {
+            tables[0][word] += tables[part][word];
+        }
+    }
+    return std::move(tables[0]);
+}
+
+// Text order -> grouped by bucket of the last word. The windows of <s> are not made: nothing
+// precedes it; first_words receives instead, in text order, the first word of each sentence.
+template <unsigned W>
+Buffer<Window<W>> partition_windows(Span<const std::uint32_t> ids, const WordCodes& codes,
+                                    const Buckets& buckets, const WindowLayout& layout,
+                                    Buffer<std::uint32_t>& first_words, unsigned threads,
+                                    Progress& progress) {
+    const std::size_t parts = std::max(1U, threads);
+    const std::vector<std::uint64_t> text = cut_at_sentences(ids, parts);
+
+    // Where each part writes into each bucket.
+    const std::size_t row = buckets.size() + 1;  // the last column counts sentences
+    Buffer<std::uint64_t> cursor(parts * row, 0);
+    parallel_for(parts, threads, progress, [&](std::size_t part, unsigned) {
+        std::uint64_t* counts = cursor.data() + part * row;
+        for (std::uint64_t i = text[part]; i < text[part + 1]; ++i) {
+            ++counts[buckets.bucket_of[ids[i]]];
+            counts[row - 1] += ids[i] == kEndSentence;
+        }
+    });
+    for (std::size_t column = 0; column < row; ++column) {
+        std::uint64_t position = column + 1 == row ? 0 : buckets.begin[column];
+        for (std::size_t part = 0; part < parts; ++part) {
+            const std::uint64_t count = cursor[part * row + column];
+            cursor[part * row + column] = position;
+            position += count;
+        }
+        if (column + 1 == row) first_words.resize(position);
+    }
+
+    Buffer<Window<W>> windows(buckets.begin.back());
+    parallel_for(parts, threads, progress, [&](std::size_t part, unsigned) {
+        constexpr std::uint64_t kReport = 1 << 20;
+        std::uint64_t* counts = cursor.data() + part * row;
+        History<W> history(layout);
+        bool first = true;
+        for (std::uint64_t i = text[part]; i < text[part + 1]; ++i) {
+            const std::uint32_t word = ids[i];
+            if (first) {
+                history.reset();
+                history.push(codes.code(kBeginSentence));
+                first_words[counts[row - 1]++] = word;
+            }
+            first = word == kEndSentence;
+            const std::uint32_t bucket = buckets.bucket_of[word];
+            Window<W> window = history.packed();
+            deposit(window, 0, layout.relative_bits, word - buckets.first_word[bucket]);
+            window.part[W - 1] |= first ? kNoWord : ids[i + 1];
+            windows[counts[bucket]++] = window;
+            history.push(codes.code(word));
+            if ((i & (kReport - 1)) == 0) progress.advance(kReport);
+        }
+    });
+    return windows;
+}
+
+}  // namespace ngram

@@ -1,0 +1,255 @@
+// Modified Kneser-Ney: p(w | h) = alpha(hw) + gamma(h) p(w | h without its first word), for every
+// n-gram. Input: the count trie in suffix order and the discounts. Output, per chunk: the linear
+// probability of every node, and the gamma of every node below the highest order as a context
+// (its back-off). Next: kneser_ney.hpp.
+//
+// The events of context words are walked in suffix order; the open nodes are the contexts, and the
+// cursor of the next word delivers the n-grams that follow them (count_trie.hpp, KEY FACT). A first
+// walk over a block of contexts sums, a second one computes. Each word's n-grams are met in suffix
+// order, so the probabilities of the suffixes of the current one wait in the word's cursor.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "base/parallel.hpp"
+#include "counts/count_trie.hpp"
+
+namespace ngram {
+
+struct Discounts {
+    float by_count[4];  // by_count[a] is subtracted from adjusted count a; [3] from 3 and more
+
+    float of(std::uint32_t count) const { return by_count[count < 3 ? count : 3]; }
+};
+
+// What is known of the n-grams that extend one context by a word.
+template <class Total>
+struct ContextSum {
+    Total total;   // of the adjusted counts
+    Total pruned;  // the part of it that is pruned
+    std::uint32_t extensions[3];  // kept ones with adjusted count 1, 2, 3 and more
+    std::uint32_t order;          // of the context
+
+    void add(std::uint32_t count) {
+        const std::uint32_t adjusted = count & ~kPruned;
+        total += adjusted;
+        if ((count & kPruned) != 0) {
+            pruned += adjusted;
+        } else {
+            ++extensions[std::min(adjusted, 3U) - 1];
+        }
+    }
+    // Chen and Goodman (1999), gamma of modified Kneser-Ney; the mass of pruned n-grams joins it.
+    float gamma(const Discounts& discounts) const {
+        float sum = 0.0F;
+        for (unsigned a = 1; a <= 3; ++a) {
+            sum += discounts.by_count[a] * static_cast<float>(extensions[a - 1]);
+        }
+        return (sum + static_cast<float>(pruned)) / static_cast<float>(total);
+    }
+};
+
+namespace context_sums {
+
+constexpr std::uint64_t kBlockEvents = 1 << 15;
+constexpr unsigned kFarAhead = 32;   // events ahead at which a cursor is fetched
+constexpr unsigned kNearAhead = 12;  // ... at which what it points to is
+
+struct OpenContext {
+    float total;
+    float gamma;
+};
+
+// Where the second walk is in the events of a word.
+struct Cursor {
+    const std::uint8_t* event;
+    float* probability;
+
+    // Of the suffixes of the current n-gram: lower()[k - 1] of order k. Behind the cursor.
+    float* lower() { return reinterpret_cast<float*>(this + 1); }
+};
+
+class CursorTable {
+  public:
+    CursorTable(std::size_t words, unsigned order)
+        : stride_((sizeof(Cursor) + (order - 1) * sizeof(float) + 15) / 16 * 16),
+          bytes_(words * stride_) {}
+
+    Cursor& operator[](std::uint32_t word) {
+        return *reinterpret_cast<Cursor*>(bytes_.data() + word * stride_);
+    }
+
+  private:
+    std::size_t stride_;
+    Buffer<std::uint8_t> bytes_;
+};
+
+class Task {
+  public:
+    Task(CountTrie& trie, const Buffer<float>& unigram, const std::vector<Discounts>& discounts,
+         std::size_t task)
+        : trie_(trie),
+          discounts_(discounts),
+          sum_cursor_(trie.vocabulary_size()),
+          cursor_(trie.vocabulary_size(), trie.order),
+          open_(trie.order + 1) {
+        for (TrieChunk& chunk : trie.chunks) {
+            for (std::uint32_t word = chunk.first_word; word < chunk.end_word; ++word) {
+                const EventStart start = trie.starts[task][word];
+                sum_cursor_[word] = chunk.stream.data() + start.stream;
+                cursor_[word].event = sum_cursor_[word];
+                cursor_[word].probability = chunk.probability.data() + start.node;
+                cursor_[word].lower()[0] = unigram[word];
+            }
+        }
+    }
+
+    void run(TrieChunk& chunk) {
+        std::uint64_t contexts = 0;
+        for (unsigned k = 1; k < trie_.order; ++k) contexts += chunk.opened[k];
+        chunk.gamma.resize(contexts);
+        gamma_ = chunk.gamma.data();
+        event_ = chunk.stream.data();
+        std::uint32_t word = chunk.first_word;
+        while (word < chunk.end_word) {
+            const std::uint64_t begin = trie_.first_event[word++];
+            while (word < chunk.end_word && trie_.first_event[word + 1] - begin <= kBlockEvents) {
+                ++word;
+            }
+            run_block(begin, trie_.first_event[word]);
+        }
+    }
+
+  private:
+    using Sum = ContextSum<std::uint32_t>;
+
+    void run_block(std::uint64_t begin, std::uint64_t end) {
+        const std::uint8_t* first = event_;
+        sums_.resize(0);
+        sum_block(begin, end);
+        contexts_.resize(sums_.size());
+        for (std::size_t i = 0; i < sums_.size(); ++i) {
+            const Sum& sum = sums_[i];
+            contexts_[i].total = static_cast<float>(sum.total);
+            // Not followed by anything: it ends in </s>.
+            contexts_[i].gamma = sum.total == 0 ? 1.0F : sum.gamma(discounts_[sum.order]);
+            *gamma_++ = contexts_[i].gamma;
+        }
+        event_ = first;
+        interpolate_block(begin, end);
+    }
+
+    // Reads the context events of a block; the contexts are numbered as they open.
+    template <class Visit>
+    void walk(std::uint64_t begin, std::uint64_t end, Visit visit) {
+        const std::uint32_t* next = trie_.next.data();
+        const unsigned longest = trie_.order - 1;
+        const std::uint8_t* event = event_;
+        std::size_t contexts = 0;
+        for (std::uint64_t i = begin; i < end; ++i) {
+            const unsigned shared = event[0];
+            const unsigned length = event[1];
+            event += kEventBytes + (length - shared);
+            for (unsigned k = shared + 1; k <= std::min(length, longest); ++k) {
+                open_[k] = contexts++;
+            }
+            visit(i, next, shared + 1, std::min(length, longest));
+        }
+        event_ = event;
+    }
+
+    void sum_block(std::uint64_t begin, std::uint64_t end) {
+        walk(begin, end, [&](std::uint64_t i, const std::uint32_t* next, unsigned k, unsigned top) {
+            if (i + kFarAhead < end) __builtin_prefetch(&sum_cursor_[next[i + kFarAhead]], 1);
+            if (i + kNearAhead < end) __builtin_prefetch(sum_cursor_[next[i + kNearAhead]]);
+            for (; k <= top; ++k) sums_.push_back({0, 0, {0, 0, 0}, k});
+            const std::uint32_t word = next[i];
+            if (word == kNoWord) return;
+            const std::uint8_t* event = sum_cursor_[word];
+            const unsigned shared = event[0];
+            const unsigned length = event[1];
+            event += kEventBytes;
+            for (unsigned order = shared + 1; order <= length; ++order, ++event) {
+                if (order > 1) sums_[open_[order - 1]].add(count(word, event));
+            }
+            sum_cursor_[word] = event;
+        });
+    }
+
+    void interpolate_block(std::uint64_t begin, std::uint64_t end) {
+        walk(begin, end, [&](std::uint64_t i, const std::uint32_t* next, unsigned, unsigned) {
+            if (i + kFarAhead < end) __builtin_prefetch(&cursor_[next[i + kFarAhead]], 1);
+            if (i + kNearAhead < end) {
+                const Cursor& ahead = cursor_[next[i + kNearAhead]];
+                __builtin_prefetch(ahead.event);
+                __builtin_prefetch(ahead.probability, 1);
+            }
+            const std::uint32_t word = next[i];
+            if (word == kNoWord) return;
+            Cursor& cursor = cursor_[word];
+            const std::uint8_t* event = cursor.event;
+            const unsigned shared = event[0];
+            const unsigned length = event[1];
+            event += kEventBytes;
+            float* lower = cursor.lower();
+            for (unsigned order = shared + 1; order <= length; ++order, ++event) {
+                float probability = 0.0F;
+                if (order > 1) {
+                    probability = interpolated(order, count(word, event), lower[order - 2]);
+                    if (order < trie_.order) lower[order - 1] = probability;
+                }
+                *cursor.probability++ = probability;
+            }
+            cursor.event = event;
+        });
+    }
+
+    float interpolated(unsigned order, std::uint32_t count, float lower) const {
+        if ((count & kPruned) != 0) return -1.0F;
+        const OpenContext& context = contexts_[open_[order - 1]];
+        const float alpha =
+            (static_cast<float>(count) - discounts_[order - 1].of(count)) / context.total;
+        return alpha + context.gamma * lower;
+    }
+
+    std::uint32_t count(std::uint32_t word, const std::uint8_t* byte) const {
+        if (*byte < kLargeCount) return *byte;
+        return trie_.chunks[trie_.chunk_of[word]].count(byte);
+    }
+
+    CountTrie& trie_;
+    const std::vector<Discounts>& discounts_;  // [k - 1] of order k
+    Buffer<const std::uint8_t*> sum_cursor_;   // per word, its next event in the first walk
+    CursorTable cursor_;                       // per word, in the second walk
+    std::vector<std::size_t> open_;            // by order, the number of the context in the block
+    Buffer<Sum> sums_;
+    Buffer<OpenContext> contexts_;
+    const std::uint8_t* event_ = nullptr;
+    float* gamma_ = nullptr;
+};
+
+}  // namespace context_sums
+
+// `unigram` holds the linear probabilities of order 1.
+inline void sum_contexts(CountTrie& trie, const Buffer<float>& unigram,
+                         const std::vector<Discounts>& discounts, unsigned threads,
+                         Progress& progress) {
+    if (trie.order == 1) return;
+    progress.begin("sum contexts", trie.next.size());
+    parallel_for(trie.tasks.size() - 1, threads, progress, [&](std::size_t task, unsigned) {
+        context_sums::Task work(trie, unigram, discounts, task);
+        for (std::size_t chunk = trie.tasks[task]; chunk < trie.tasks[task + 1]; ++chunk) {
+            work.run(trie.chunks[chunk]);
+            progress.advance(trie.first_event[trie.chunks[chunk].end_word] -
+                             trie.first_event[trie.chunks[chunk].first_word]);
+        }
+    });
+    trie.next.clear();
+    trie.starts.clear();
+}
+
+}  // namespace ngram

@@ -1,0 +1,161 @@
+// The estimate: from the count trie and the discounts to the sorted n-grams of every order with
+// log10 probabilities and back-offs, pruned ones left out. Consumes the trie, chunk by chunk.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "base/log10.hpp"
+#include "base/parallel.hpp"
+#include "counts/count_trie.hpp"
+#include "model/sorted_ngrams.hpp"
+#include "smoothing/context_sums.hpp"
+
+namespace ngram {
+
+struct EstimateOptions {
+    unsigned threads = 1;
+    bool interpolate_unigrams = true;
+    double vocabulary_pad = 0;  // the uniform distribution has at least this many words
+    bool log10 = true;          // false: leave probabilities and back-offs as they are (for tests)
+};
+
+struct Estimate {
+    SortedNgrams ngrams;
+    Buffer<std::uint32_t> kept_words;  // old ids, in order; the new id is the index
+};
+
+namespace estimation {
+
+constexpr std::uint32_t kUnkWord = 0;
+
+// Probabilities of all words as unigrams, linear. <s> has probability 1 (it is never predicted).
+inline Buffer<float> unigram_probabilities(const CountTrie& trie, const Discounts& discounts,
+                                           const EstimateOptions& options) {
+    ContextSum<std::uint64_t> sum{0, 0, {0, 0, 0}, 0};
+    std::uint64_t kept = 0;
+    for (std::uint32_t count : trie.unigram_count) {
+        if (count != 0) sum.add(count);
+        kept += (count & kPruned) == 0;
+    }
+    const float total = static_cast<float>(sum.total);
+    const float gamma = sum.gamma(discounts);
+    const double words = std::max(options.vocabulary_pad, static_cast<double>(kept - 1));
+    const float uniform = static_cast<float>(1.0 / static_cast<float>(words));
+    Buffer<float> probability(trie.vocabulary_size());
+    for (std::uint32_t word = 0; word < trie.vocabulary_size(); ++word) {
+        const std::uint32_t count = trie.unigram_count[word] & ~kPruned;
+        const float alpha = (static_cast<float>(count) - discounts.of(count)) / total;
+        probability[word] = options.interpolate_unigrams ? alpha + gamma * uniform : alpha;
+    }
+    if (!options.interpolate_unigrams) probability[kUnkWord] = gamma;
+    probability[kBeginSentence] = 1.0F;
+    return probability;
+}
+
+// Rounding may carry a probability past 1; its logarithm is 0 all the same.
+inline void to_log10(NgramLevel& level, std::uint64_t begin, std::uint64_t end) {
+    float* probability = level.log10_prob.data();
+    for (std::uint64_t i = begin; i < end; ++i) probability[i] = std::min(probability[i], 1.0F);
+    log10_in_place(probability + begin, end - begin);
+    if (!level.log10_backoff.empty()) {
+        log10_in_place(level.log10_backoff.data() + begin, end - begin);
+    }
+}
+
+// Writes the n-grams of one chunk; next[k] is the index of its first one of order k.
+inline void write_chunk(const CountTrie& trie, const TrieChunk& chunk,
+                        const Buffer<std::uint32_t>& new_id, std::vector<std::uint64_t> next,
+                        SortedNgrams& ngrams) {
+    std::array<std::uint32_t, kMaxOrder + 1> index;  // by order, of the current n-gram
+    const std::uint8_t* event = chunk.stream.data();
+    const std::uint8_t* end = chunk.stream.data() + chunk.stream.size();
+    const std::uint32_t* left = chunk.words.data();
+    const float* probability = chunk.probability.data();
+    const float* gamma = chunk.gamma.data();
+    while (event != end) {
+        const unsigned shared = event[0];
+        const unsigned length = event[1];
+        event += kEventBytes + (length - shared);
+        unsigned k = shared + 1;
+        if (k == 1) {
+            index[1] = new_id[*left];
+            const bool kept = (trie.unigram_count[*left] & kPruned) == 0;
+            if (kept) ngrams.levels[0].log10_backoff[index[1]] = *gamma;
+            ++k, ++left, ++probability, ++gamma;
+        }
+        for (; k <= length; ++k, ++left, ++probability) {
+            const float backoff = k < trie.order ? *gamma++ : 1.0F;
+            if (*probability < 0) continue;
+            NgramLevel& level = ngrams.levels[k - 1];
+            const std::uint64_t i = next[k]++;
+            index[k] = static_cast<std::uint32_t>(i);
+            level.word[i] = new_id[*left];
+            level.suffix[i] = index[k - 1];
+            level.log10_prob[i] = *probability;
+            if (k < trie.order) level.log10_backoff[i] = backoff;
+        }
+    }
+}
+
+}  // namespace estimation
+
+inline Estimate estimate(CountTrie& trie, const std::vector<Discounts>& discounts,
+                         const EstimateOptions& options, Progress& progress) {
+    Estimate result;
+    const Buffer<float> unigram =
+        estimation::unigram_probabilities(trie, discounts[0], options);
+    sum_contexts(trie, unigram, discounts, options.threads, progress);
+    Buffer<std::uint32_t> new_id(trie.vocabulary_size(), estimation::kUnkWord);
+    for (std::uint32_t word = 0; word < trie.vocabulary_size(); ++word) {
+        if ((trie.unigram_count[word] & kPruned) != 0) continue;
+        new_id[word] = static_cast<std::uint32_t>(result.kept_words.size());
+        result.kept_words.push_back(word);
+    }
+
+    std::vector<NgramLevel>& levels = result.ngrams.levels;
+    levels.resize(trie.order);
+    levels[0].log10_prob.resize(result.kept_words.size());
+    for (std::size_t id = 0; id < result.kept_words.size(); ++id) {
+        levels[0].log10_prob[id] = unigram[result.kept_words[id]];
+    }
+    if (trie.order > 1) levels[0].log10_backoff = Buffer<float>(result.kept_words.size(), 1.0F);
+
+    std::vector<std::vector<std::uint64_t>> first(trie.chunks.size() + 1);
+    first[0].assign(trie.order + 1, 0);
+    for (std::size_t chunk = 0; chunk < trie.chunks.size(); ++chunk) {
+        first[chunk + 1] = first[chunk];
+        for (unsigned k = 2; k <= trie.order; ++k) first[chunk + 1][k] += trie.chunks[chunk].kept[k];
+    }
+    for (unsigned k = 2; k <= trie.order; ++k) {
+        const std::uint64_t size = first.back()[k];
+        NgramLevel& level = levels[k - 1];
+        level.word.resize(size);
+        level.suffix.resize(size);
+        level.log10_prob.resize(size);
+        if (k < trie.order) level.log10_backoff.resize(size);
+    }
+
+    progress.begin("collect n-grams", trie.first_event.empty() ? 0 : trie.first_event.back());
+    parallel_for(trie.chunks.size(), options.threads, progress, [&](std::size_t i, unsigned) {
+        TrieChunk& chunk = trie.chunks[i];
+        estimation::write_chunk(trie, chunk, new_id, first[i], result.ngrams);
+        if (options.log10) {
+            for (unsigned k = 2; k <= trie.order; ++k) {
+                estimation::to_log10(levels[k - 1], first[i][k], first[i + 1][k]);
+            }
+        }
+        progress.advance(trie.first_event[chunk.end_word] - trie.first_event[chunk.first_word]);
+        chunk.stream.clear();
+        chunk.words.clear();
+        chunk.probability.clear();
+        chunk.gamma.clear();
+    });
+    if (options.log10) estimation::to_log10(levels[0], 0, levels[0].size());
+    return result;
+}
+
+}  // namespace ngram

@@ -1,0 +1,209 @@
+"""Estimator: counts a corpus, then smooths the counts by modified Kneser-Ney.
+
+Input: the ids of a corpus. Output: counts of counts, from which the caller computes
+the discounts (`ngram.smoothing`, the only place that does), and with these the
+sorted n-grams. Two steps, because the discounts stand between them.
+Read next: `ext/engine/counts/count_trie.hpp`, `ext/engine/smoothing`.
+"""
+
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libcpp cimport bool as cbool
+from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
+from libcpp.utility cimport move
+from libcpp.vector cimport vector
+
+import numpy as np
+
+from ngram._core.ngrams cimport CSortedNgrams, wrap_ngrams
+from ngram._core.progress cimport Progress, raise_ngram_error, watch
+from ngram._core.text cimport TokenIds
+from ngram._core.vocabulary cimport Buffer, Span
+
+from ngram.errors import InputError
+
+ctypedef const uint8_t const_byte
+
+
+cdef extern from "base/memory.hpp" namespace "ngram" nogil:
+    cdef cppclass Recycling:
+        Recycling() except +raise_ngram_error
+
+
+cdef extern from "counts/count_trie.hpp" namespace "ngram" nogil:
+    const unsigned kMaxOrder
+
+    cdef cppclass CountOptions:
+        unsigned order
+        unsigned threads
+        vector[uint64_t] thresholds
+        Span[const_byte] listed
+
+    cdef cppclass CountTrie:
+        pass
+
+    uint64_t count_of_counts(
+        const CountTrie& trie, unsigned order, unsigned count
+    ) noexcept
+    vector[uint64_t] opened_ngrams(const CountTrie& trie) except +raise_ngram_error
+    CountTrie build_count_trie(
+        Buffer[uint32_t]& ids, uint64_t vocabulary_size, const CountOptions& options,
+        Progress& progress,
+    ) except +raise_ngram_error
+
+
+cdef extern from "smoothing/kneser_ney.hpp" namespace "ngram" nogil:
+    cdef cppclass Discounts:
+        float by_count[4]
+
+    cdef cppclass EstimateOptions:
+        unsigned threads
+        cbool interpolate_unigrams
+        double vocabulary_pad
+        cbool log10
+
+    cdef cppclass Estimate:
+        CSortedNgrams ngrams
+        Buffer[uint32_t] kept_words
+
+    Estimate estimate(
+        CountTrie& trie, const vector[Discounts]& discounts,
+        const EstimateOptions& options, Progress& progress,
+    ) except +raise_ngram_error
+
+
+MAX_ORDER = kMaxOrder
+
+
+cdef class RecycledMemory:
+    """Context manager: released memory is kept for reuse until the end of the block."""
+
+    cdef unique_ptr[Recycling] recycling
+
+    def __enter__(self):
+        self.recycling = unique_ptr[Recycling](new Recycling())
+        return self
+
+    def __exit__(self, *error):
+        self.recycling.reset()
+
+
+cdef class Estimator:
+    """Counts of one corpus, ready to be smoothed once.
+
+    Parameters
+    ----------
+    tokens : TokenIds
+    consume : bool, default=False
+        Empty `tokens` as soon as possible; nobody may use them afterwards.
+    vocabulary_size : int
+    order : int
+        1 to MAX_ORDER.
+    prune : sequence of int
+        One threshold per order, or empty: n-grams counted so often or less are
+        dropped.
+    listed : ndarray of uint8 of shape (vocabulary_size,), optional
+        1 for the words of the limited vocabulary; n-grams with others are dropped.
+    threads : int
+    progress : callable, optional
+        Called as progress(stage, done, total).
+
+    Attributes
+    ----------
+    counts_of_counts : ndarray of uint64 of shape (order, 4)
+        n_1 to n_4 of the adjusted counts of each order, before pruning.
+    counts_before_pruning : tuple of int
+        N-grams of each order; order 1 with `<unk>`, `<s>` and `</s>`.
+    """
+
+    cdef CountTrie trie
+    cdef readonly object counts_of_counts
+    cdef readonly tuple counts_before_pruning
+    cdef uint64_t vocabulary_size
+    cdef unsigned order
+    cdef cbool smoothed
+
+    def __init__(self, TokenIds tokens not None, vocabulary_size, order, *,
+                 consume=False, prune=(), const uint8_t[::1] listed=None, threads=1,
+                 progress=None):
+        cdef CountOptions options
+        options.order = order
+        options.threads = threads
+        options.thresholds = prune
+        if listed is not None:
+            if listed.shape[0] != vocabulary_size:
+                raise InputError(
+                    f"listed has {listed.shape[0]} entries for {vocabulary_size} words"
+                )
+            options.listed = Span[const_byte](&listed[0], listed.shape[0])
+        self.vocabulary_size = vocabulary_size
+        self.order = order
+        cdef unique_ptr[Progress] watched = watch(progress)
+        cdef shared_ptr[Buffer[uint32_t]] ids = tokens.pointer
+        if not consume:
+            ids = make_shared[Buffer[uint32_t]]()
+            ids.get().append(tokens.pointer.get().data(), tokens.pointer.get().size())
+        with nogil:
+            self.trie = build_count_trie(
+                ids.get()[0], self.vocabulary_size, options, watched.get()[0]
+            )
+        cdef unsigned k, r
+        rows = np.zeros((self.order, 4), dtype=np.uint64)
+        cdef uint64_t[:, ::1] counts = rows
+        for k in range(self.order):
+            for r in range(4):
+                counts[k, r] = count_of_counts(self.trie, k + 1, r + 1)
+        self.counts_of_counts = rows
+        cdef list opened = opened_ngrams(self.trie)
+        self.counts_before_pruning = (vocabulary_size, *opened)
+
+    def smooth(self, const float[:, ::1] discounts, *, interpolate_unigrams=True,
+               vocabulary_pad=0.0, log10=True, threads=1, progress=None):
+        """Return the sorted n-grams and the old ids of the words that are kept.
+
+        Parameters
+        ----------
+        discounts : ndarray of float32 of shape (order, 3)
+            D1, D2, D3+ of each order.
+        interpolate_unigrams : bool
+            Share the mass the discounts took from 1-grams among all words.
+        vocabulary_pad : float
+            Share it as if there were at least so many words.
+        log10 : bool
+            False leaves linear probabilities and back-offs in the arrays.
+
+        Returns
+        -------
+        ngrams : SortedNgrams
+        kept_words : ndarray of uint32
+            Ids of the corpus, ascending; the new id of a word is its index.
+        """
+        if self.smoothed:
+            raise InputError("these counts are smoothed already; count the corpus again")
+        if discounts.shape[0] != self.order or discounts.shape[1] != 3:
+            raise InputError(f"discounts must have the shape ({self.order}, 3)")
+        cdef vector[Discounts] values
+        cdef Discounts one
+        cdef Py_ssize_t k, j
+        for k in range(discounts.shape[0]):
+            one.by_count[0] = 0
+            for j in range(3):
+                one.by_count[j + 1] = discounts[k, j]
+            values.push_back(one)
+        cdef EstimateOptions options
+        options.threads = threads
+        options.interpolate_unigrams = interpolate_unigrams
+        options.vocabulary_pad = vocabulary_pad
+        options.log10 = log10
+        cdef unique_ptr[Progress] watched = watch(progress)
+        cdef shared_ptr[CSortedNgrams] ngrams = make_shared[CSortedNgrams]()
+        cdef Estimate result
+        self.smoothed = True
+        with nogil:
+            result = estimate(self.trie, values, options, watched.get()[0])
+            ngrams.get()[0] = move(result.ngrams)
+        kept = np.empty(result.kept_words.size(), dtype=np.uint32)
+        cdef uint32_t[::1] words = kept
+        for k in range(kept.size):
+            words[k] = result.kept_words.data()[k]
+        return wrap_ngrams(ngrams), kept

@@ -1,0 +1,43 @@
+"""Declarations of the n-gram hub, for the bindings that make or take SortedNgrams."""
+
+from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t
+from libcpp.memory cimport shared_ptr
+from libcpp.vector cimport vector
+
+from ngram._core.progress cimport raise_ngram_error
+
+
+cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
+    cdef cppclass Buffer[T]:
+        Buffer() noexcept
+        T* data() noexcept
+        size_t size() noexcept
+        void resize(size_t size) except +raise_ngram_error
+        void clear() noexcept
+
+
+cdef extern from "model/sorted_ngrams.hpp" namespace "ngram" nogil:
+    cdef cppclass NgramLevel:
+        Buffer[uint32_t] word
+        Buffer[uint32_t] suffix
+        Buffer[float] log10_prob
+        Buffer[float] log10_backoff
+        size_t size() noexcept
+
+    cdef cppclass CSortedNgrams "ngram::SortedNgrams":
+        CSortedNgrams() noexcept
+        vector[NgramLevel] levels
+        size_t order() noexcept
+
+    void check(const CSortedNgrams& ngrams) except +raise_ngram_error
+    void expand_words(const CSortedNgrams& ngrams, size_t order, size_t begin,
+                      size_t end, uint32_t* words) noexcept
+
+
+cdef class SortedNgrams:
+    cdef shared_ptr[CSortedNgrams] pointer
+
+
+# The way to make one: SortedNgrams() itself refuses.
+cdef SortedNgrams wrap_ngrams(shared_ptr[CSortedNgrams] pointer)

@@ -1,0 +1,160 @@
+"""SortedNgrams: the n-grams of every order with log10 probabilities and back-offs.
+
+What the estimator and the ARPA reader produce and the ARPA writer and the query
+structures consume. Arrays are handed out as read-only views, without copies.
+Read next: `ext/engine/model/sorted_ngrams.hpp` (what the order of the n-grams means).
+"""
+
+from cpython.buffer cimport PyBuffer_FillInfo
+from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t
+from libc.string cimport memcpy
+from libcpp.memory cimport make_shared, shared_ptr
+from libcpp.utility cimport move
+
+import numpy as np
+
+from ngram.errors import InputError
+
+
+cdef class _Block:
+    """Memory of one array; keeps the n-grams alive as long as the array lives."""
+
+    cdef shared_ptr[CSortedNgrams] owner
+    cdef void* data
+    cdef Py_ssize_t bytes
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.data, self.bytes, 1, flags)
+
+
+cdef object array_view(const shared_ptr[CSortedNgrams]& owner, void* data, size_t size,
+                       dtype):
+    if size == 0:
+        empty = np.empty(0, dtype=dtype)
+        empty.flags.writeable = False
+        return empty
+    cdef _Block block = _Block.__new__(_Block)
+    block.owner = owner
+    block.data = data
+    block.bytes = <Py_ssize_t>(size * 4)
+    return np.frombuffer(block, dtype=dtype)
+
+
+cdef NgramLevel* level_of(const shared_ptr[CSortedNgrams]& pointer,
+                          Py_ssize_t order) except NULL:
+    cdef Py_ssize_t highest = <Py_ssize_t>pointer.get().order()
+    if order < 1 or order > highest:
+        raise InputError(f"order is {order}: these n-grams have orders 1 to {highest}")
+    return &pointer.get().levels[order - 1]
+
+
+cdef SortedNgrams wrap_ngrams(shared_ptr[CSortedNgrams] pointer):
+    cdef SortedNgrams ngrams = SortedNgrams.__new__(SortedNgrams)
+    ngrams.pointer = pointer
+    return ngrams
+
+
+cdef void copy_ids(Buffer[uint32_t]* target, const uint32_t[::1] source) except *:
+    cdef size_t size = source.shape[0]
+    target.resize(size)
+    if size != 0:
+        memcpy(target.data(), &source[0], size * sizeof(uint32_t))
+
+
+cdef void copy_values(Buffer[float]* target, const float[::1] source) except *:
+    cdef size_t size = source.shape[0]
+    target.resize(size)
+    if size != 0:
+        memcpy(target.data(), &source[0], size * sizeof(float))
+
+
+cdef class SortedNgrams:
+    """N-grams of every order in suffix order. Made by the engine, or by `from_levels`."""
+
+    def __init__(self):
+        raise TypeError("SortedNgrams are made by the estimator, read_arpa or from_levels")
+
+    @property
+    def order(self):
+        """Length of the longest n-grams."""
+        return <Py_ssize_t>self.pointer.get().order()
+
+    @property
+    def counts(self):
+        """Number of n-grams of each order, a tuple of int."""
+        cdef size_t i
+        return tuple([
+            <Py_ssize_t>self.pointer.get().levels[i].size()
+            for i in range(self.pointer.get().order())
+        ])
+
+    def level(self, Py_ssize_t order):
+        """Return the arrays (word, suffix, log10_prob, log10_backoff) of one order."""
+        cdef NgramLevel* level = level_of(self.pointer, order)
+        return (
+            array_view(self.pointer, level.word.data(), level.word.size(), np.uint32),
+            array_view(self.pointer, level.suffix.data(), level.suffix.size(), np.uint32),
+            array_view(
+                self.pointer, level.log10_prob.data(), level.log10_prob.size(), np.float32
+            ),
+            array_view(
+                self.pointer, level.log10_backoff.data(), level.log10_backoff.size(),
+                np.float32,
+            ),
+        )
+
+    def ngram_ids(self, Py_ssize_t order):
+        """Return the word ids of one order, uint32 of shape (n, order), first word first."""
+        cdef NgramLevel* level = level_of(self.pointer, order)
+        cdef size_t size = level.size()
+        ids = np.empty((size, order), dtype=np.uint32)
+        cdef uint32_t[:, ::1] rows = ids
+        if size != 0:
+            with nogil:
+                expand_words(self.pointer.get()[0], <size_t>order, 0, size, &rows[0, 0])
+        return ids
+
+    @staticmethod
+    def from_levels(levels):
+        """Copy and check arrays: one (word, suffix, log10_prob, log10_backoff) per order.
+
+        Of order 1 `word` and `suffix` are empty, of the highest order `log10_backoff` is.
+
+        Raises
+        ------
+        InputError
+            If the n-grams are not sorted and closed (every suffix and prefix present).
+        """
+        cdef shared_ptr[CSortedNgrams] pointer = make_shared[CSortedNgrams]()
+        cdef NgramLevel level
+        for word, suffix, log10_prob, log10_backoff in levels:
+            copy_ids(&level.word, np.ascontiguousarray(word, dtype=np.uint32))
+            copy_ids(&level.suffix, np.ascontiguousarray(suffix, dtype=np.uint32))
+            copy_values(&level.log10_prob, np.ascontiguousarray(log10_prob, np.float32))
+            copy_values(
+                &level.log10_backoff, np.ascontiguousarray(log10_backoff, np.float32)
+            )
+            pointer.get().levels.push_back(move(level))
+        with nogil:
+            check(pointer.get()[0])
+        return wrap_ngrams(pointer)
+
+    def __eq__(self, other):
+        if not isinstance(other, SortedNgrams):
+            return NotImplemented
+        if self.counts != other.counts:
+            return False
+        return all(
+            mine.tobytes() == theirs.tobytes()
+            for order in range(1, self.order + 1)
+            for mine, theirs in zip(self.level(order), other.level(order), strict=True)
+        )
+
+    __hash__ = None
+
+    def __reduce__(self):
+        raise TypeError("SortedNgrams cannot be pickled: pickle the model")
+
+    def __repr__(self):
+        return f"SortedNgrams(order={self.order}, counts={self.counts})"

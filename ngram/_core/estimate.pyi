@@ -1,0 +1,41 @@
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ngram._core.ngrams import SortedNgrams
+from ngram._core.text import TokenIds
+
+MAX_ORDER: int
+
+class RecycledMemory:
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
+
+class Estimator:
+    counts_of_counts: npt.NDArray[np.uint64]
+    counts_before_pruning: tuple[int, ...]
+
+    def __init__(
+        self,
+        tokens: TokenIds,
+        vocabulary_size: int,
+        order: int,
+        *,
+        consume: bool = False,
+        prune: Sequence[int] = (),
+        listed: npt.NDArray[np.uint8] | None = None,
+        threads: int = 1,
+        progress: Callable[[str, int, int], object] | None = None,
+    ) -> None: ...
+    def smooth(
+        self,
+        discounts: npt.NDArray[np.float32],
+        *,
+        interpolate_unigrams: bool = True,
+        vocabulary_pad: float = 0.0,
+        log10: bool = True,
+        threads: int = 1,
+        progress: Callable[[str, int, int], object] | None = None,
+    ) -> tuple[SortedNgrams, npt.NDArray[np.uint32]]: ...

@@ -1,0 +1,417 @@
+"""Estimation: a corpus in, a model out.
+
+Input: a corpus (files, sentences, or ids) and the options of lmplz under Python names.
+Output: a `Model`, or an ARPA file. The steps: `ngram.text` reads the corpus as ids; the
+compiled `Estimator` counts n-grams and their counts of counts; `ngram.smoothing` turns
+these into discounts; the estimator smooths; `ngram.model` or `ngram.arpa` stores.
+The same corpus and options give the same bytes for any number of threads.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ngram._core.estimate import MAX_ORDER, Estimator, RecycledMemory
+from ngram._core.ngrams import SortedNgrams
+from ngram._core.text import TokenIds
+from ngram.arpa import format_arpa
+from ngram.errors import InputError, MemoryBudgetError
+from ngram.files import open_input
+from ngram.model import Model, Progress
+from ngram.smoothing import ModifiedKneserNey, pruning_thresholds
+from ngram.text import Tokenizer, read_corpus
+from ngram.threads import thread_count
+from ngram.version import __version__
+from ngram.vocabulary import Vocabulary
+
+__all__ = ["train", "train_arpa"]
+
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def train(
+    corpus: object,
+    order: int = 5,
+    *,
+    tokenizer: str | Tokenizer = "whitespace",
+    prune: Sequence[int] = (),
+    limit_vocab: str | os.PathLike[str] | Iterable[str] | None = None,
+    interpolate_unigrams: bool = True,
+    discount_fallback: Sequence[float] | None = None,
+    vocab_pad: int = 0,
+    skip_symbols: bool = False,
+    strict: bool = False,
+    successors: bool = False,
+    threads: int | None = None,
+    memory: int | str | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """Train a modified Kneser-Ney model.
+
+    Parameters
+    ----------
+    corpus : path, list of path, iterable of str, or (ids, offsets, vocabulary)
+        A str is the path of a text file ("-" is standard input); files may be
+        compressed (gz, xz, bz2, zst). An iterable of str holds one sentence each.
+    order : int, default=5
+        Length of the longest n-grams, 1 to 255.
+    tokenizer : str or Tokenizer, default="whitespace"
+        "whitespace" (as lmplz), "characters", "bytes", or the path of a Hugging Face
+        tokenizers JSON file. It is stored in the model and used again for scoring.
+    prune : sequence of int, default=()
+        Threshold of each order: n-grams with a count up to it are dropped. They may
+        not decrease, and the last one holds for the remaining orders.
+    limit_vocab : path or iterable of str, optional
+        Drop n-grams with a token that is not listed; a file lists tokens separated by
+        white space. `<unk>`, `<s>`, `</s>` stay.
+    interpolate_unigrams : bool, default=True
+        Share the mass the discounts took from 1-grams among all tokens; otherwise
+        `<unk>` receives all of it.
+    discount_fallback : sequence of 1 to 3 float, optional
+        Discounts for the orders whose closed form is undefined. By default such an
+        order takes one discount for all counts, or else 0.5, 1 and 1.5, and a
+        DiscountWarning says so.
+    vocab_pad : int, default=0
+        Share the unigram mass as if there were at least so many tokens.
+    skip_symbols : bool, default=False
+        Treat `<unk>`, `<s>` and `</s>` in the text as white space; otherwise they are
+        an error.
+    strict : bool, default=False
+        Raise DiscountError where the closed form is undefined.
+    successors : bool, default=False
+        Also index the successors of every context, which makes `next_tokens` fast.
+    threads : int, optional
+        By default, all processors. The result does not depend on it.
+    memory : int or str, optional
+        Bytes this may take, as a number or like "4G" or "80%" (of the machine).
+        By default there is no limit.
+    progress : callable(stage, done, total), optional
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    InputError
+        If an argument or the text cannot be used.
+    DiscountError
+        If `strict`, there is no fallback, and a closed form is undefined.
+    MemoryBudgetError
+        If the corpus needs more than `memory`.
+
+    Notes
+    -----
+    The differences from lmplz are listed in `docs/kenlm.md`.
+
+    References
+    ----------
+    Chen and Goodman (1999), An empirical study of smoothing techniques for language
+    modeling, section 3. Heafield et al. (2013), Scalable modified Kneser-Ney language
+    model estimation.
+
+    Examples
+    --------
+    >>> import ngram
+    >>> model = ngram.train(["a rose is a rose"] * 2 + ["a rose is red"], order=2)
+    >>> model.order
+    2
+    """
+    options = Options(
+        order=order,
+        tokenizer=Tokenizer.of(tokenizer),
+        prune=tuple(prune),
+        limit_vocab=_listed_words(limit_vocab),
+        interpolate_unigrams=interpolate_unigrams,
+        discount_fallback=discount_fallback,
+        vocab_pad=vocab_pad,
+        skip_symbols=skip_symbols,
+        strict=strict,
+        threads=thread_count(threads),
+        memory=memory,
+    )
+    with RecycledMemory():
+        estimate = _estimate(corpus, options, progress)
+        model = Model.from_ngrams(
+            estimate.ngrams,
+            estimate.vocabulary,
+            tokenizer=options.tokenizer,
+            discounts=estimate.discounts.tolist(),
+            counts_of_counts=estimate.counts_of_counts.tolist(),
+            training=estimate.training,
+            threads=options.threads,
+            progress=progress,
+            consume=True,
+        )
+    if successors:
+        model.index_successors(options.threads, progress=progress)
+    return model
+
+
+def train_arpa(
+    corpus: object,
+    path: str | os.PathLike[str],
+    order: int = 5,
+    *,
+    tokenizer: str | Tokenizer = "whitespace",
+    prune: Sequence[int] = (),
+    limit_vocab: str | os.PathLike[str] | Iterable[str] | None = None,
+    interpolate_unigrams: bool = True,
+    discount_fallback: Sequence[float] | None = None,
+    vocab_pad: int = 0,
+    skip_symbols: bool = False,
+    strict: bool = False,
+    threads: int | None = None,
+    memory: int | str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train a modified Kneser-Ney model and write it as ARPA, without a query structure.
+
+    Parameters
+    ----------
+    path : path
+        The ARPA file; .gz, .xz and .zst are compressed, "-" is standard output.
+    corpus, order, tokenizer, prune, limit_vocab, interpolate_unigrams
+    discount_fallback, vocab_pad, skip_symbols, strict, threads, memory, progress
+        As in `train`. ARPA does not hold the tokenizer.
+
+    Returns
+    -------
+    dict
+        As `Model.info`, as far as it concerns the estimate.
+    """
+    options = Options(
+        order=order,
+        tokenizer=Tokenizer.of(tokenizer),
+        prune=tuple(prune),
+        limit_vocab=_listed_words(limit_vocab),
+        interpolate_unigrams=interpolate_unigrams,
+        discount_fallback=discount_fallback,
+        vocab_pad=vocab_pad,
+        skip_symbols=skip_symbols,
+        strict=strict,
+        threads=thread_count(threads),
+        memory=memory,
+    )
+    with RecycledMemory():
+        estimate = _estimate(corpus, options, progress)
+        format_arpa(
+            estimate.ngrams,
+            estimate.vocabulary,
+            path,
+            threads=options.threads,
+            progress=progress,
+        )
+    return {
+        "order": order,
+        "ngrams": list(estimate.ngrams.counts),
+        "discounts": estimate.discounts.tolist(),
+        "counts_of_counts": estimate.counts_of_counts.tolist(),
+        "training": estimate.training,
+    }
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a model is trained with, checked; see `train` for the meanings."""
+
+    order: int
+    tokenizer: Tokenizer
+    prune: tuple[int, ...]
+    limit_vocab: tuple[str, ...] | None
+    interpolate_unigrams: bool
+    discount_fallback: Sequence[float] | None
+    vocab_pad: int
+    skip_symbols: bool
+    strict: bool
+    threads: int
+    memory: int | str | None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.order <= MAX_ORDER:
+            raise InputError(
+                f"order is {self.order}: it is the length of the longest n-grams, from 1"
+                f" to {MAX_ORDER}. Most models use 3 to 5."
+            )
+        if self.vocab_pad < 0:
+            raise InputError(f"vocab_pad is {self.vocab_pad}: pass 0 or more.")
+        if self.vocab_pad and not self.interpolate_unigrams:
+            raise InputError(
+                f"vocab_pad={self.vocab_pad} has no effect with"
+                " interpolate_unigrams=False. Leave one of the two out."
+            )
+        pruning_thresholds(self.prune, self.order)
+        _memory_bytes(self.memory)
+
+    def record(self) -> dict[str, Any]:
+        """Return what the model file keeps: what changes the numbers, as JSON."""
+        return {
+            "order": self.order,
+            "tokenizer": self.tokenizer.name,
+            "prune": list(self.prune),
+            "limit_vocab": None if self.limit_vocab is None else len(self.limit_vocab),
+            "interpolate_unigrams": self.interpolate_unigrams,
+            "discount_fallback": (
+                None
+                if self.discount_fallback is None
+                else [float(discount) for discount in self.discount_fallback]
+            ),
+            "vocab_pad": self.vocab_pad,
+            "skip_symbols": self.skip_symbols,
+        }
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    ngrams: SortedNgrams
+    vocabulary: Vocabulary
+    discounts: npt.NDArray[np.float32]  # shape (order, 3)
+    counts_of_counts: npt.NDArray[np.uint64]  # shape (order, 4)
+    training: dict[str, Any]
+
+
+def _estimate(
+    corpus: object, options: Options, progress: Progress | None
+) -> _Estimate:
+    """Run the steps from text to sorted n-grams."""
+    tokens, vocabulary, sources = read_corpus(
+        corpus,
+        options.tokenizer,
+        skip_symbols=options.skip_symbols,
+        threads=options.threads,
+        progress=progress,
+    )
+    _check_corpus(tokens, sources)
+    _check_memory(tokens, vocabulary, options)
+    thresholds = pruning_thresholds(options.prune, options.order)
+    estimator = Estimator(
+        tokens,
+        len(vocabulary),
+        options.order,
+        consume=not (isinstance(corpus, tuple) and corpus[0] is tokens),
+        prune=thresholds if any(thresholds) else (),
+        listed=_listed_mask(vocabulary, options.limit_vocab),
+        threads=options.threads,
+        progress=progress,
+    )
+    method = ModifiedKneserNey(
+        discount_fallback=options.discount_fallback, strict=options.strict
+    ).fit(estimator.counts_of_counts)
+    discounts = np.array(
+        [[d.d1, d.d2, d.d3] for d in method.discounts_], dtype=np.float32
+    )
+    ngrams, kept = estimator.smooth(
+        discounts,
+        interpolate_unigrams=options.interpolate_unigrams,
+        vocabulary_pad=options.vocab_pad,
+        threads=options.threads,
+        progress=progress,
+    )
+    training = {
+        "version": __version__,
+        "sources": sources,
+        "options": options.record(),
+        "counts_before_pruning": list(estimator.counts_before_pruning),
+        "discount_sources": [d.source for d in method.discounts_],
+    }
+    if len(kept) < len(vocabulary):
+        vocabulary = vocabulary.subset(kept)
+    return _Estimate(
+        ngrams, vocabulary, discounts, estimator.counts_of_counts, training
+    )
+
+
+def _check_corpus(tokens: TokenIds, sources: Sequence[dict[str, Any]]) -> None:
+    if sum(source["tokens"] for source in sources) == 0:
+        names = ", ".join(source["name"] for source in sources)
+        raise InputError(
+            f"the corpus has no words: {tokens.sentences} sentences in {names}, all"
+            " empty. Pass text with one sentence on each line."
+        )
+
+
+# --- The limited vocabulary ---
+
+
+def _listed_words(
+    limit_vocab: str | os.PathLike[str] | Iterable[str] | None,
+) -> tuple[str, ...] | None:
+    if limit_vocab is None:
+        return None
+    if isinstance(limit_vocab, str | os.PathLike):
+        with open_input(limit_vocab) as stream:
+            text = stream.read()
+        words = re.split(rb"[\0\t\n\r ]+", text)
+        return tuple(word.decode(errors="surrogateescape") for word in words if word)
+    return tuple(limit_vocab)
+
+
+def _listed_mask(
+    vocabulary: Vocabulary, words: tuple[str, ...] | None
+) -> npt.NDArray[np.uint8] | None:
+    """Return 1 for each listed word of the vocabulary, and for the special ones."""
+    if words is None:
+        return None
+    mask = np.zeros(len(vocabulary), np.uint8)
+    mask[:3] = 1
+    for word in words:
+        mask[vocabulary.id(word)] = 1
+    return mask
+
+
+# --- The memory budget ---
+
+
+def _memory_bytes(memory: int | str | None) -> int | None:
+    """Return a budget in bytes: of a number, or of text like "4G" or "80%"."""
+    if memory is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%|[KMGT]?)i?[Bb]?", str(memory).strip())
+    if match is None or float(match[1]) == 0:
+        raise InputError(
+            f"memory is {memory!r}: pass bytes, or a text like '4G', '512M' or '80%'."
+        )
+    number, unit = float(match[1]), match[2]
+    if unit == "%":
+        return int(number / 100 * _physical_memory())
+    return int(number * UNITS[unit])
+
+
+def _physical_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _forecast(positions: int, vocabulary_size: int, options: Options) -> int:
+    """Return about how many bytes the estimate takes at its peak.
+
+    A position is a token or a sentence end. It has one window, and opens at most one
+    n-gram of each order; on real text about 0.2, 0.5, then up to 0.9.
+    """
+    order = options.order
+    code_bits = int(vocabulary_size * 1.5).bit_length()
+    window = 8 * -(-((order - 1) * code_bits + 2 * code_bits) // 64)
+    ngrams = min(order, 2) * 0.35 + max(order - 2, 0) * 0.85
+    counting = window + 10 + 10 * ngrams
+    collecting = 10 + 9 * ngrams + 16 * ngrams
+    words = vocabulary_size * (64 + 24 * options.threads * (order + 4))
+    return int(positions * max(counting, collecting)) + words
+
+
+def _check_memory(tokens: TokenIds, vocabulary: Vocabulary, options: Options) -> None:
+    budget = _memory_bytes(options.memory)
+    if budget is None:
+        return
+    forecast = _forecast(len(tokens), len(vocabulary), options)
+    if forecast > budget:
+        raise MemoryBudgetError(
+            f"{len(tokens):,} tokens and sentence ends at order {options.order} take"
+            f" about {forecast / 2**20:,.0f} MB, but memory is {options.memory!r}"
+            f" ({budget / 2**20:,.0f} MB). Raise memory, lower the order, or train on a"
+            " part of the text."
+        )
+
