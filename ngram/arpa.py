@@ -1,0 +1,210 @@
+"""ARPA files: the text format of back-off models that nearly every toolkit reads.
+
+Input: an ARPA file, plain or compressed, of this package or another toolkit; or n-grams
+and their vocabulary. Output: `SortedNgrams` and `Vocabulary`, or an ARPA file that is byte
+for byte what `lmplz` writes for the same numbers. Every n-gram written has its prefix and
+its suffix among the shorter ones, counts in the header are exact, and below the highest
+order every line has a back-off. Read `ngram/model.py` next, which makes models of n-grams.
+"""
+
+import io
+import os
+import stat
+import warnings
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING
+
+from ngram._core import arpa as _arpa
+from ngram.errors import InputError
+from ngram.files import STDIN, atomic_output, open_input
+
+if TYPE_CHECKING:
+    from ngram._core.ngrams import SortedNgrams
+    from ngram._core.vocabulary import Vocabulary
+
+__all__ = ["ArpaWarning", "format_arpa", "parse_arpa"]
+
+Progress = Callable[[str, int, int], object]
+
+
+class ArpaWarning(UserWarning):
+    """Something an ARPA file lacked, and that was added."""
+
+
+def parse_arpa(
+    path: str | os.PathLike[str] | IO[bytes],
+    *,
+    strict: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> "tuple[SortedNgrams, Vocabulary]":
+    r"""Read an ARPA file.
+
+    Sections may be in any order of n-grams; words get ids in the order of the 1-grams,
+    with `<unk>`, `<s>`, `</s>` first. Accepted besides the strict format: text before
+    ``\data\``, CRLF, blank lines, other white space between the columns, missing
+    back-offs (0), `-inf`. What a model lacks is added as KenLM does, without changing a
+    score, and warned about.
+
+    Parameters
+    ----------
+    path : path-like or binary file object
+        Plain, or compressed with gzip, bzip2, xz or zstandard. "-" is stdin.
+    strict : bool, default=False
+        Whether a file that lacks something is an error.
+    threads : int, default=None
+        By default, all processors. The result does not depend on it.
+    progress : callable(stage, done, total), default=None
+        `done` and `total` are bytes; `total` is 0 if unknown.
+
+    Returns
+    -------
+    ngrams : SortedNgrams
+    vocabulary : Vocabulary
+
+    Raises
+    ------
+    InputError
+        If the text is not ARPA or contradicts itself, with its line; with `strict`, also
+        if it lacks `<unk>`, `<s>`, `</s>` or the prefix or suffix of an n-gram.
+
+    Warns
+    -----
+    ArpaWarning
+        If something was added: a missing `<unk>`, `<s>` or `</s>` gets log10 probability
+        -100 (`<UNK>` is taken for a missing `<unk>`); a missing prefix or suffix of an
+        n-gram gets the probability that backing off gives it, and back-off 0.
+    """
+    count = _thread_count(threads)
+    with open_input(path) as stream:
+        name = stream.name
+        # A plain file is read by the engine itself.
+        if (
+            stream.compression is None
+            and isinstance(path, (str, os.PathLike))
+            and os.fspath(path) != STDIN
+        ):
+            with open(path, "rb", buffering=0) as file:
+                ngrams, vocabulary, lacked = _arpa.read_arpa(
+                    file.fileno(),
+                    name,
+                    size=_regular_size(file.fileno()) or 0,
+                    strict=strict,
+                    threads=count,
+                    progress=progress,
+                )
+        else:
+            ngrams, vocabulary, lacked = _arpa.read_arpa(
+                stream, name, strict=strict, threads=count, progress=progress
+            )
+    _warn(name, lacked)
+    return ngrams, vocabulary
+
+
+def format_arpa(
+    ngrams: "SortedNgrams",
+    vocabulary: "Vocabulary",
+    path: str | os.PathLike[str] | IO[bytes],
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Write n-grams as an ARPA file.
+
+    Parameters
+    ----------
+    ngrams : SortedNgrams
+    vocabulary : Vocabulary
+        As many words as there are unigrams.
+    path : path-like or binary file object
+        Names ending in `.gz`, `.bz2`, `.xz` or `.zst` are compressed; "-" is stdout. A
+        path gets its final name when it is complete; an object is written to as it is.
+    threads : int, default=None
+        By default, all processors. The bytes do not depend on it.
+    progress : callable(stage, done, total), default=None
+        `done` and `total` are n-grams.
+
+    Raises
+    ------
+    InputError
+        Before anything is written, if a word is empty or holds white space or NUL, which
+        separate words in ARPA: it would be read back as other words.
+    ModelFileError
+        If the file cannot be written (no space, no permission, no directory).
+    """
+    count = _thread_count(threads)
+    if not isinstance(path, (str, os.PathLike)):
+        if not hasattr(path, "write") or isinstance(path, io.TextIOBase):
+            raise InputError(
+                "an output is a path or a file opened in binary mode, not "
+                f"{type(path).__name__}."
+            )
+        name = str(getattr(path, "name", None) or type(path).__name__)
+        _arpa.write_arpa(ngrams, vocabulary, path, name, threads=count, progress=progress)
+        return
+    with atomic_output(path) as sink:
+        _arpa.write_arpa(
+            ngrams,
+            vocabulary,
+            _descriptor(sink),
+            os.fspath(path),
+            threads=count,
+            progress=progress,
+        )
+
+
+def _descriptor(sink: IO[bytes]) -> int | IO[bytes]:
+    """Return the descriptor of a plain file, which the engine writes without copies."""
+    if isinstance(sink, io.BufferedWriter) and _regular_size(sink.fileno()) is not None:
+        sink.flush()
+        return sink.fileno()
+    return sink
+
+
+def _regular_size(descriptor: int) -> int | None:
+    status = os.fstat(descriptor)
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _thread_count(threads: int | None) -> int:
+    if threads is None:
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+    if threads < 1:
+        raise InputError(f"threads is {threads}: it must be at least 1.")
+    return threads
+
+
+def _warn(name: str, lacked: "_arpa.Lacked") -> None:
+    """Warn once about everything that was added."""
+    added = []
+    if lacked["unk_upper_case"]:
+        added.append("<UNK> was taken for <unk>")
+    missing = [
+        word
+        for word, absent in (
+            ("<unk>", lacked["unk"]),
+            ("<s>", lacked["bos"]),
+            ("</s>", lacked["eos"]),
+        )
+        if absent
+    ]
+    if missing:
+        added.append(f"{', '.join(missing)} got the log10 probability -100")
+    if lacked["suffixes"]:
+        added.append(
+            f"{lacked['suffixes']} n-grams that longer ones end with were added with "
+            "backed-off probabilities"
+        )
+    if lacked["prefixes"]:
+        added.append(
+            f"{lacked['prefixes']} n-grams that longer ones begin with were added with "
+            "backed-off probabilities"
+        )
+    if added:
+        warnings.warn(
+            f"{name}: the model was not complete: {'; '.join(added)}.",
+            ArpaWarning,
+            stacklevel=3,
+        )
