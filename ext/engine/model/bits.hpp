@@ -1,0 +1,84 @@
+// The few machine operations behind the query structures, each with a portable form. Nothing here
+// allocates or fails.
+#pragma once
+
+#include <cstdint>
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace ngram {
+
+// The high 64 bits of a 128-bit product.
+inline std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) {
+#if defined(__SIZEOF_INT128__)
+    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(a) * b) >> 64);
+#else
+    return __umulh(a, b);
+#endif
+}
+
+// How many bits `value` needs; 0 needs none.
+inline unsigned bit_width(std::uint64_t value) {
+    unsigned width = 0;
+    while (value != 0) {
+        value >>= 1;
+        ++width;
+    }
+    return width;
+}
+
+// The index of the lowest set bit of a value that is not 0.
+inline unsigned lowest_lane(std::uint32_t value) {
+#if defined(_MSC_VER)
+    unsigned long index;
+    _BitScanForward(&index, value);
+    return index;
+#else
+    return static_cast<unsigned>(__builtin_ctz(value));
+#endif
+}
+
+// Asks for the cache line at `address`, which need not be valid.
+inline void prefetch(const void* address) {
+#if defined(_MSC_VER)
+#if defined(_M_X64)
+    _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0);
+#else
+    __prefetch(address);
+#endif
+#else
+    __builtin_prefetch(address);
+#endif
+}
+
+// Bit i says whether values[i] == needle, i < 8.
+inline std::uint32_t equal_lanes(const std::uint32_t* values, std::uint32_t needle) {
+#if defined(__SSE2__) || defined(_M_X64)
+    const __m128i wanted = _mm_set1_epi32(static_cast<int>(needle));
+    const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values));
+    const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values + 4));
+    const int a = _mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(low, wanted)));
+    const int b = _mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(high, wanted)));
+    return static_cast<std::uint32_t>(a | b << 4);
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+    const std::uint32_t weight_values[8] = {1, 2, 4, 8, 16, 32, 64, 128};
+    const uint32x4_t wanted = vdupq_n_u32(needle);
+    const uint32x4_t low = vandq_u32(vceqq_u32(vld1q_u32(values), wanted), vld1q_u32(weight_values));
+    const uint32x4_t high =
+        vandq_u32(vceqq_u32(vld1q_u32(values + 4), wanted), vld1q_u32(weight_values + 4));
+    return vaddvq_u32(vorrq_u32(low, high));
+#else
+    std::uint32_t mask = 0;
+    for (unsigned i = 0; i < 8; ++i) mask |= static_cast<std::uint32_t>(values[i] == needle) << i;
+    return mask;
+#endif
+}
+
+}  // namespace ngram

@@ -1,0 +1,204 @@
+// The structure `bucketed` (bucketed.hpp) back to n-grams in suffix order: exactly those it was
+// built from, in the same order. Line order -> suffix order, level by level.
+//
+// A place gives its mixed value back (the home lies at most max_displacement lines before it, so
+// the remainder names one value), the mix is invertible, and the key is the suffix's slot and the
+// word. The lines may come from a damaged file: what cannot be is refused, never followed.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "base/errors.hpp"
+#include "base/parallel.hpp"
+#include "base/progress.hpp"
+#include "model/bucketed.hpp"
+#include "model/sorted_ngrams.hpp"
+
+namespace ngram {
+
+class BucketedEnumerator {
+  public:
+    static std::shared_ptr<SortedNgrams> enumerate(const Bucketed& table, unsigned threads,
+                                                   Progress& progress) {
+        BucketedEnumerator enumerator(table, threads, progress);
+        enumerator.run();
+        return enumerator.ngrams_;
+    }
+
+  private:
+    // An n-gram between its line and its index.
+    struct Found {
+        std::uint32_t suffix;
+        std::uint32_t word;
+        std::uint32_t prob_bits;
+        std::uint32_t backoff_bits;
+        std::uint32_t slot;
+    };
+
+    static constexpr std::uint32_t kEmpty = 0xffffffffU;
+    static constexpr std::uint64_t kTaskLines = 1 << 14;
+    static constexpr std::size_t kMaxPartitions = 2048;
+
+    BucketedEnumerator(const Bucketed& table, unsigned threads, Progress& progress)
+        : table_(table),
+          threads_(threads),
+          progress_(progress),
+          ngrams_(std::make_shared<SortedNgrams>()) {}
+
+    [[noreturn]] static void refuse(std::size_t order, std::uint64_t line) {
+        throw ModelFileError("the model's n-gram table is damaged: line " + std::to_string(line) +
+                             " of order " + std::to_string(order) +
+                             " holds no n-gram of this model. Save or download the model again");
+    }
+
+    static float prob_of(std::uint32_t bits) {
+        const std::uint32_t magnitude = bits & ~bucketed::kSign;
+        return bucketed::bits_float(magnitude == 0 ? 0 : magnitude | bucketed::kSign);
+    }
+    static float backoff_of(std::uint32_t bits) {
+        return bucketed::bits_float(bits == bucketed::kSign ? 0 : bits);
+    }
+
+    void run() {
+        const std::size_t order = table_.order();
+        ngrams_->levels.resize(order);
+        std::uint64_t total = 0;
+        for (const Bucketed::OrderStatistics& row : table_.memory_statistics()) total += row.ngrams;
+        progress_.begin("n-grams", total);
+        NgramLevel& unigrams = ngrams_->levels[0];
+        const std::size_t words = table_.vocabulary_size();
+        unigrams.log10_prob.resize(words);
+        unigrams.log10_backoff.resize(order > 1 ? words : 0);
+        for (std::size_t word = 0; word < words; ++word) {
+            const bucketed::Unigram& values = table_.unigram(static_cast<std::uint32_t>(word));
+            unigrams.log10_prob[word] = prob_of(values.prob_bits);
+            if (order > 1) unigrams.log10_backoff[word] = backoff_of(values.backoff_bits);
+        }
+        progress_.advance(words);
+        for (std::size_t k = 2; k < order; ++k) read_level(k, table_.middle(k));
+        if (order > 1) read_level(order, table_.longest());
+    }
+
+    template <class Line>
+    void read_level(std::size_t order, const bucketed::LineTable<Line>& lines) {
+        const std::size_t lower_size = ngrams_->levels[order - 2].size();
+        const std::uint64_t total = lines.total_lines();
+        const std::size_t tasks = static_cast<std::size_t>((total + kTaskLines - 1) / kTaskLines);
+        unsigned shift = 10;
+        while ((lower_size >> shift) >= kMaxPartitions) ++shift;
+        const std::size_t partitions = (lower_size >> shift) + 1;
+
+        Buffer<std::uint32_t> starts(tasks * partitions, 0);
+        parallel_for(tasks, threads_, progress_, [&](std::size_t task, unsigned) {
+            std::uint32_t* const counts = starts.data() + task * partitions;
+            for_each_entry(order, lines, task,
+                           [&](const Found& found) { ++counts[found.suffix >> shift]; });
+        });
+        std::vector<std::uint32_t> bounds(partitions + 1, 0);
+        std::uint32_t sum = 0;
+        for (std::size_t p = 0; p < partitions; ++p) {
+            bounds[p] = sum;
+            for (std::size_t task = 0; task < tasks; ++task) {
+                const std::uint32_t count = starts[task * partitions + p];
+                starts[task * partitions + p] = sum;
+                sum += count;
+            }
+        }
+        bounds[partitions] = sum;
+        Buffer<Found> dealt(sum);
+        parallel_for(tasks, threads_, progress_, [&](std::size_t task, unsigned) {
+            std::uint32_t* const next = starts.data() + task * partitions;
+            for_each_entry(order, lines, task,
+                           [&](const Found& found) { dealt[next[found.suffix >> shift]++] = found; });
+        });
+
+        constexpr bool kMiddle = std::is_same_v<Line, bucketed::MiddleLine>;
+        NgramLevel& level = ngrams_->levels[order - 1];
+        level.word.resize(sum);
+        level.suffix.resize(sum);
+        level.log10_prob.resize(sum);
+        level.log10_backoff.resize(kMiddle ? sum : 0);
+        Buffer<std::uint32_t> indices;
+        if (kMiddle) {
+            indices.resize(static_cast<std::size_t>(lines.slots()));
+            std::fill(indices.begin(), indices.end(), kEmpty);
+        }
+        parallel_for(partitions, threads_, progress_, [&](std::size_t p, unsigned) {
+            Found* const begin = dealt.data() + bounds[p];
+            Found* const end = dealt.data() + bounds[p + 1];
+            std::sort(begin, end, [](const Found& a, const Found& b) {
+                return a.suffix != b.suffix ? a.suffix < b.suffix : a.word < b.word;
+            });
+            for (std::uint32_t i = bounds[p]; i < bounds[p + 1]; ++i) {
+                const Found& found = dealt[i];
+                if (i > bounds[p] && dealt[i - 1].suffix == found.suffix &&
+                    dealt[i - 1].word == found.word) {
+                    refuse(order, found.slot / Line::kEntries);
+                }
+                level.word[i] = found.word;
+                level.suffix[i] = found.suffix;
+                level.log10_prob[i] = prob_of(found.prob_bits);
+                if (kMiddle) {
+                    level.log10_backoff[i] = backoff_of(found.backoff_bits);
+                    indices[found.slot] = i;
+                }
+            }
+            progress_.advance(bounds[p + 1] - bounds[p]);
+        });
+        lower_indices_ = std::move(indices);
+    }
+
+    // Calls use(found) for the n-grams in the lines of one task, in line order.
+    template <class Line, class Use>
+    void for_each_entry(std::size_t order, const bucketed::LineTable<Line>& lines, std::size_t task,
+                        Use use) const {
+        const bucketed::Hasher& hasher = lines.hasher();
+        const std::uint64_t end = std::min(lines.total_lines(), (task + 1) * kTaskLines);
+        for (std::uint64_t at = task * kTaskLines; at < end; ++at) {
+            const Line& line = lines.lines()[at];
+            const std::uint64_t low =
+                hasher.first_value(at - std::min<std::uint64_t>(at, lines.max_displacement()));
+            const std::uint64_t high = hasher.first_value(at + 1);
+            for (unsigned place = 0; place < Line::kEntries; ++place) {
+                const std::uint64_t value =
+                    low + static_cast<std::uint32_t>(line.remainder[place] -
+                                                     static_cast<std::uint32_t>(low));
+                if (value == high) continue;  // an empty place
+                if (value > high || value >> hasher.key_bits() != 0) refuse(order, at);
+                use(entry_of(order, hasher.unmix(value), hasher.word_bits(), line, at, place));
+            }
+        }
+    }
+
+    template <class Line>
+    Found entry_of(std::size_t order, std::uint64_t key, unsigned word_bits, const Line& line,
+                   std::uint64_t at, unsigned place) const {
+        const std::uint64_t word = key & ((std::uint64_t{1} << word_bits) - 1);
+        const std::uint64_t suffix_slot = key >> word_bits;
+        const std::uint64_t slots = order == 2 ? table_.vocabulary_size() : lower_indices_.size();
+        if (word >= table_.vocabulary_size() || suffix_slot >= slots) refuse(order, at);
+        const std::uint32_t suffix =
+            order == 2 ? static_cast<std::uint32_t>(suffix_slot) : lower_indices_[suffix_slot];
+        if (order > 2 && suffix == kEmpty) refuse(order, at);
+        std::uint32_t backoff_bits = 0;
+        if constexpr (std::is_same_v<Line, bucketed::MiddleLine>) {
+            backoff_bits = line.backoff_bits[place];
+        }
+        return {suffix, static_cast<std::uint32_t>(word), line.prob_bits[place], backoff_bits,
+                static_cast<std::uint32_t>(at * Line::kEntries + place)};
+    }
+
+    const Bucketed& table_;
+    unsigned threads_;
+    Progress& progress_;
+    std::shared_ptr<SortedNgrams> ngrams_;
+    Buffer<std::uint32_t> lower_indices_;  // by slot of the order below; kEmpty where nothing is
+};
+
+}  // namespace ngram
