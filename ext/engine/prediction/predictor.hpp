@@ -1,0 +1,290 @@
+// The next word: the whole smoothed distribution, and its exact best words.
+//
+// After a context h = h_d .. h_2 h_1 (h_1 is the last word) a word w has the probability of the
+// longest n-gram h_j .. h_1 w in the model, times the back-offs of all longer contexts. With
+// weight(k) = product of the linear back-offs of the contexts of k or more words in the model,
+//
+//     p(w | h) = 10 ** log10_prob(h_{k-1} .. h_1 w) * weight(k)      (k = length of that n-gram)
+//
+// in float64. All functions here compute exactly this expression, so their results agree to the
+// last bit. It is also right for models that do not interpolate (Katz, pruned, other toolkits').
+//
+// Two ways lead to the words with their own n-gram: asking the table for every word, or reading
+// the contexts' successor lists (successors.hpp), thousands of times less work.
+// Read next: sampler.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <mutex>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "prediction/successors.hpp"
+
+namespace ngram {
+
+struct Prediction {
+    std::uint32_t word;
+    double probability;
+};
+
+// 10 ** log10_value, in float64.
+inline double linear(float log10_value) {
+    constexpr double kLog2Of10 = 3.321928094887362348;
+    return std::exp2(static_cast<double>(log10_value) * kLog2Of10);
+}
+
+// Whether the first is the better prediction: more probable, or as probable with a smaller id.
+inline bool better(const Prediction& first, const Prediction& second) {
+    if (first.probability != second.probability) return first.probability > second.probability;
+    return first.word < second.word;
+}
+
+template <class Reader>
+class Predictor {
+  public:
+    static constexpr std::uint32_t kFirstWord = 2;  // after <unk> and <s>: never predicted
+
+    // What they read lives longer than the predictor; `successors` may be null.
+    Predictor(const Reader& reader, const Successors* successors)
+        : reader_(reader), successors_(successors) {}
+
+    std::size_t vocabulary_size() const { return reader_.vocabulary_size(); }
+
+    // Fills out[0 .. vocabulary_size) with p(w | context); <s> gets 0. Context: word ids, the last
+    // word last; as many of its last words count as the order allows.
+    void distribution(Span<const std::uint32_t> context_ids, double* out) const {
+        const Context context = find_context(context_ids);
+        const std::size_t size = vocabulary_size();
+        const std::vector<double>& unigrams = unigram_probabilities();
+        const double weight = context.weights[1];
+        for (std::size_t w = 0; w < size; ++w) out[w] = unigrams[w] * weight;
+        visit_ngrams(context, [&](std::size_t, std::uint32_t word, float, double p) {
+            out[word] = p;
+        });
+        out[kBeginSentence] = 0.0;
+    }
+
+    // The `count` most probable words after the context, best first, without <s> and <unk> and
+    // without words of probability 0; fewer if there are not so many.
+    std::vector<Prediction> next_words(Span<const std::uint32_t> context_ids,
+                                       std::size_t count) const {
+        // Merging costs about 0.4 us per word taken, the distribution 3 ns per word there is.
+        const bool few = count < 256 || count < vocabulary_size() / 256;
+        if (successors_ != nullptr && few) return merge_lists(find_context(context_ids), count);
+        Buffer<double> probabilities(vocabulary_size());
+        distribution(context_ids, probabilities.data());
+        return best(probabilities.data(), count);
+    }
+
+    // The `count` best words of a distribution over the vocabulary.
+    std::vector<Prediction> best(const double* probabilities, std::size_t count) const {
+        std::vector<Prediction> words;
+        if (count == 0) return words;
+        // A heap of the best so far, the worst of them on top.
+        for (std::size_t w = kFirstWord; w < vocabulary_size(); ++w) {
+            const Prediction word{static_cast<std::uint32_t>(w), probabilities[w]};
+            if (!(word.probability > 0)) continue;
+            if (words.size() < count) {
+                words.push_back(word);
+                if (words.size() == count) std::make_heap(words.begin(), words.end(), better);
+            } else if (better(word, words.front())) {
+                std::pop_heap(words.begin(), words.end(), better);
+                words.back() = word;
+                std::push_heap(words.begin(), words.end(), better);
+            }
+        }
+        std::sort(words.begin(), words.end(), better);
+        return words;
+    }
+
+    // The contexts that the model has: slots[j] is the n-gram h_j .. h_1, weights[k] what an
+    // n-gram of length k is multiplied with; 1 <= j <= depth, 1 <= k <= depth + 1.
+    struct Context {
+        std::size_t depth = 0;
+        std::vector<std::uint32_t> words{0};
+        std::vector<std::uint64_t> slots{0};
+        std::vector<double> weights;
+    };
+
+    Context find_context(Span<const std::uint32_t> ids) const {
+        Context context;
+        const std::size_t longest = std::min(ids.size(), reader_.order() - 1);
+        std::vector<double> backoffs{1.0};
+        for (std::size_t j = 1; j <= longest; ++j) {
+            const std::uint32_t word = ids[ids.size() - j];
+            if (word >= vocabulary_size()) break;
+            const auto found = j == 1 ? reader_.unigram(word)
+                                      : reader_.find(j, context.slots[j - 1], word);
+            if (!found) break;
+            context.depth = j;
+            context.words.push_back(word);
+            context.slots.push_back(found.slot);
+            backoffs.push_back(linear(found.log10_backoff));
+        }
+        context.weights.assign(context.depth + 2, 1.0);
+        for (std::size_t k = context.depth; k >= 1; --k) {
+            context.weights[k] = context.weights[k + 1] * backoffs[k];
+        }
+        return context;
+    }
+
+    // Computed once, when first asked for: 8 bytes per word, and an exponential each.
+    const std::vector<double>& unigram_probabilities() const {
+        std::call_once(unigrams_once_, [this] {
+            std::vector<double> unigrams(vocabulary_size());
+            for (std::size_t w = 0; w < unigrams.size(); ++w) {
+                unigrams[w] = linear(reader_.unigram(static_cast<std::uint32_t>(w)).log10_prob);
+            }
+            unigrams_ = std::move(unigrams);
+        });
+        return unigrams_;
+    }
+
+    // A word that has an n-gram of two words or more after the context, and its probability.
+    struct Item {
+        Prediction word;
+        std::uint64_t rank;  // sorts by the bigram's probability, then by word
+    };
+
+    // All of them, by falling probability of the bigram: the same with and without lists.
+    std::vector<Item> ngram_items(const Context& context) const {
+        std::vector<Item> items;
+        visit_ngrams(context, [&](std::size_t item, std::uint32_t word, float log10_prob, double p) {
+            if (item == items.size()) items.push_back({{}, successors::sort_key(log10_prob, word)});
+            items[item].word = {word, p};
+        });
+        if (successors_ == nullptr) {
+            std::sort(items.begin(), items.end(),
+                      [](const Item& a, const Item& b) { return a.rank < b.rank; });
+        }
+        return items;
+    }
+
+    // Whether the bigram of the context's last word and `word` is in the model.
+    bool has_bigram(const Context& context, std::uint32_t word) const {
+        return context.depth != 0 && static_cast<bool>(reader_.find(2, word, context.words[1]));
+    }
+
+  private:
+    static constexpr std::uint32_t kBeginSentence = 1;
+    static constexpr std::size_t kAhead = 16;  // look-ups prefetched
+
+    struct Candidate {
+        std::uint32_t word;
+        std::uint32_t item;
+        std::uint64_t slot;
+    };
+
+    // The words that may have an n-gram of two words after the context: the successors of its last
+    // word, or all words if there are no lists. Longer n-grams end in a shorter one.
+    Buffer<Candidate> bigram_candidates(const Context& context) const {
+        Buffer<Candidate> candidates;
+        if (successors_ == nullptr) {
+            candidates.reserve(vocabulary_size());
+            for (std::size_t w = 0; w < vocabulary_size(); ++w) {
+                const auto unigram = reader_.unigram(static_cast<std::uint32_t>(w));
+                if (unigram.extends_left) candidates.push_back({static_cast<std::uint32_t>(w), 0, w});
+            }
+            return candidates;
+        }
+        const auto [begin, end] = successors_->range(2, context.slots[1]);
+        candidates.resize(end - begin);
+        for (std::uint64_t i = begin; i < end; ++i) {
+            const std::uint32_t word = successors_->word(2, i);
+            candidates[i - begin] = {word, 0, word};
+        }
+        return candidates;
+    }
+
+    // Calls visit(item, word, log10_prob, probability) for all words with an n-gram of at least two
+    // words: for the bigrams, numbered 0, 1, .., then again for those with a trigram, and so on;
+    // what comes last holds. Looks up h_1 w for every candidate, then h_2 h_1 w for those found.
+    template <class Visit>
+    void visit_ngrams(const Context& context, Visit visit) const {
+        if (context.depth == 0) return;
+        Buffer<Candidate> candidates = bigram_candidates(context);
+        std::uint32_t items = 0;
+        for (std::size_t k = 2; k <= context.depth + 1 && !candidates.empty(); ++k) {
+            const std::uint32_t first = context.words[k - 1];
+            const double weight = context.weights[k];
+            std::size_t kept = 0;
+            for (std::size_t i = 0; i < candidates.size(); ++i) {
+                if (i + kAhead < candidates.size()) {
+                    reader_.prefetch(k, candidates[i + kAhead].slot, first);
+                }
+                const Candidate candidate = candidates[i];
+                const auto found = reader_.find(k, candidate.slot, first);
+                if (!found) continue;
+                const std::uint32_t item = k == 2 ? items++ : candidate.item;
+                visit(item, candidate.word, found.log10_prob, linear(found.log10_prob) * weight);
+                if (found.extends_left) candidates[kept++] = {candidate.word, item, found.slot};
+            }
+            candidates.resize(kept);
+        }
+    }
+
+    // The best word of one order's list that has not been taken. `bound` is what it would have if
+    // this order's n-gram were the longest; `longest` says whether it is.
+    struct Head {
+        std::size_t order;
+        std::uint64_t next;
+        std::uint64_t end;
+        std::uint32_t word;
+        double bound;
+        bool longest;
+    };
+
+    // Moves a head to its list's next word; returns false at the end of the list.
+    bool advance(const Context& context, Head& head) const {
+        if (head.next == head.end) return false;
+        head.word = successors_->word(head.order, head.next++);
+        auto found = reader_.unigram(head.word);
+        std::size_t k = 1;
+        float log10_prob = found.log10_prob;
+        while (k <= context.depth && found.extends_left) {
+            found = reader_.find(k + 1, found.slot, context.words[k]);
+            if (!found) break;
+            ++k;
+            if (k <= head.order) log10_prob = found.log10_prob;
+        }
+        head.longest = k == head.order;
+        head.bound = linear(log10_prob) * context.weights[head.order];
+        return true;
+    }
+
+    // Takes the head with the highest bound until there are enough words. A word that has a longer
+    // n-gram is skipped: the list of that order holds it, with its own probability. Every bound is
+    // at least the probability of all words behind it that count in its list, so the order of the
+    // words taken is the order of the whole distribution.
+    std::vector<Prediction> merge_lists(const Context& context, std::size_t count) const {
+        std::vector<Head> heads;
+        for (std::size_t k = 1; k <= context.depth + 1; ++k) {
+            const auto [begin, end] = successors_->range(k, k == 1 ? 0 : context.slots[k - 1]);
+            Head head{k, begin, end, 0, 0.0, false};
+            if (advance(context, head)) heads.push_back(head);
+        }
+        std::vector<Prediction> words;
+        while (words.size() < count && !heads.empty()) {
+            auto top = heads.begin();
+            for (auto head = top + 1; head != heads.end(); ++head) {
+                if (better({head->word, head->bound}, {top->word, top->bound})) top = head;
+            }
+            if (!(top->bound > 0)) break;
+            if (top->longest && top->word >= kFirstWord) words.push_back({top->word, top->bound});
+            if (!advance(context, *top)) heads.erase(top);
+        }
+        return words;
+    }
+
+    const Reader reader_;
+    const Successors* successors_;
+    mutable std::once_flag unigrams_once_;
+    mutable std::vector<double> unigrams_;
+};
+
+}  // namespace ngram

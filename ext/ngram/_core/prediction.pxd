@@ -1,0 +1,82 @@
+"""Declarations of the prediction kernels, and of the types built on them."""
+
+from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t, uint64_t
+from libcpp.memory cimport shared_ptr
+from libcpp.vector cimport vector
+
+from ngram._core.model cimport Bucketed, Table, WordSpan
+from ngram._core.progress cimport Progress, raise_ngram_error
+from ngram._core.scoring cimport ScoringModel
+
+
+cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
+    cdef cppclass PackedSpan "ngram::Span<const std::uint64_t>":
+        PackedSpan() noexcept
+        PackedSpan(const uint64_t* data, size_t size) noexcept
+        const uint64_t* data() noexcept
+        size_t size() noexcept
+
+
+cdef extern from "prediction/successors.hpp" namespace "ngram" nogil:
+    cdef cppclass SuccessorArrays:
+        PackedSpan words
+        PackedSpan starts_low
+        PackedSpan starts_high
+        PackedSpan starts_samples
+
+    cdef cppclass SuccessorStorage:
+        SuccessorArrays arrays() noexcept
+
+    cdef cppclass Successors:
+        pass
+
+
+cdef extern from "prediction/predictor.hpp" namespace "ngram" nogil:
+    cdef cppclass Prediction:
+        uint32_t word
+        double probability
+
+
+cdef extern from "prediction/sampler.hpp" namespace "ngram" nogil:
+    cdef cppclass SamplingOptions:
+        SamplingOptions() noexcept
+        double temperature
+        size_t top_k
+        double top_p
+
+
+cdef extern from "prediction/table_predictor.hpp" namespace "ngram" nogil:
+    cdef cppclass TablePredictor:
+        TablePredictor(
+            shared_ptr[Bucketed] table, shared_ptr[Successors] successors
+        ) except +raise_ngram_error
+        size_t vocabulary_size() noexcept
+        void distribution(WordSpan context, double* out) except +raise_ngram_error
+        vector[Prediction] next_words(
+            WordSpan context, size_t count
+        ) except +raise_ngram_error
+        vector[uint32_t] sample(
+            WordSpan context, size_t count, const SamplingOptions& options, uint64_t seed
+        ) except +raise_ngram_error
+        @staticmethod
+        vector[SuccessorStorage] build_lists(
+            const Bucketed& table, unsigned int threads, Progress& progress
+        ) except +raise_ngram_error
+        @staticmethod
+        shared_ptr[Successors] attach_lists(
+            const Bucketed& table, const vector[SuccessorArrays]& orders
+        ) except +raise_ngram_error
+
+
+cdef class SuccessorLists:
+    cdef Table table
+    cdef dict named  # the arrays as they were given
+    cdef list kept  # the arrays whose memory the lists read
+    cdef shared_ptr[Successors] pointer
+
+
+cdef class PredictingModel(ScoringModel):
+    cdef SuccessorLists lists
+    cdef shared_ptr[TablePredictor] predictor
+    cdef shared_ptr[TablePredictor] ready(self) except *

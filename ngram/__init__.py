@@ -1,0 +1,80 @@
+"""Count-based (n-gram) language models: raw text in, a fast model out.
+
+`train` makes a `Model` from text, `load` opens a saved one, `read_arpa` one that
+another toolkit wrote. The modules are the pipeline, in reading order: text, vocabulary,
+smoothing, arpa, scoring, prediction, model, estimate, demo, cli. Public names are
+imported when they are first used, so that `import ngram` and the command start at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ngram.version import __version__
+
+if TYPE_CHECKING:
+    from ngram.errors import (
+        DiscountError,
+        DiscountWarning,
+        InputError,
+        MemoryBudgetError,
+        MissingDependencyError,
+        ModelFileError,
+        NgramError,
+    )
+    from ngram.estimate import train
+    from ngram.model import Model, load, read_arpa
+    from ngram.scoring import PerplexityResult, State
+    from ngram.smoothing import reference_estimate
+    from ngram.text import Tokenizer
+    from ngram.vocabulary import Vocabulary
+
+_MODULES = {
+    "DiscountError": "errors",
+    "DiscountWarning": "errors",
+    "InputError": "errors",
+    "MemoryBudgetError": "errors",
+    "MissingDependencyError": "errors",
+    "Model": "model",
+    "ModelFileError": "errors",
+    "NgramError": "errors",
+    "PerplexityResult": "scoring",
+    "State": "scoring",
+    "Tokenizer": "text",
+    "Vocabulary": "vocabulary",
+    "load": "model",
+    "read_arpa": "model",
+    "reference_estimate": "smoothing",
+    "train": "estimate",
+}
+
+__all__ = [
+    "DiscountError",
+    "DiscountWarning",
+    "InputError",
+    "MemoryBudgetError",
+    "MissingDependencyError",
+    "Model",
+    "ModelFileError",
+    "NgramError",
+    "PerplexityResult",
+    "State",
+    "Tokenizer",
+    "Vocabulary",
+    "__version__",
+    "load",
+    "read_arpa",
+    "reference_estimate",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'ngram' has no attribute {name!r}")
+    value = getattr(import_module(f"ngram.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

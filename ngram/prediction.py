@@ -1,0 +1,192 @@
+"""What comes next: the distribution over the vocabulary, its best tokens, and draws.
+
+Input: a model and the text so far. Output: probabilities, tokens, or text. Everything
+is exact: computed from the whole smoothed distribution, whether or not the model has
+successor lists. Read `ngram/model.py` next.
+"""
+
+import math
+import secrets
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ngram.errors import InputError
+
+if TYPE_CHECKING:
+    from ngram.model import Model
+
+__all__ = ["distribution", "generate", "next_tokens", "sample"]
+
+BOS = np.array([1], np.uint32)  # id of <s>
+
+Seed = int | np.random.Generator | None
+
+
+def distribution(model: "Model", text: str = "", *, bos: bool = True) -> NDArray[np.float64]:
+    """Return the probability of every word of the vocabulary to come next.
+
+    Parameters
+    ----------
+    model : Model
+    text : str, default=""
+        The sentence so far.
+    bos : bool, default=True
+        Whether the text begins a sentence.
+
+    Returns
+    -------
+    ndarray of shape (V,), dtype=float64, linear
+        By word id. `<unk>` has the probability of an unknown token, `</s>` of the
+        sentence's end, `<s>`, which cannot come, 0. For models trained here the sum is 1
+        up to the rounding of stored float32 values (below 1e-5).
+    """
+    return model.distribution_of_ids(_context(model, text, bos))
+
+
+def next_tokens(
+    model: "Model", text: str = "", k: int = 10, *, bos: bool = True
+) -> list[tuple[str, float]]:
+    """Return the k most probable next tokens, best first.
+
+    Parameters
+    ----------
+    model : Model
+    text : str, default=""
+        The sentence so far.
+    k : int, default=10
+        At least 1.
+    bos : bool, default=True
+        Whether the text begins a sentence.
+
+    Returns
+    -------
+    list of (str, float)
+        Tokens and probabilities, exactly those of `distribution`. `</s>` is the
+        sentence's end. `<unk>` (no token in particular), `<s>` and tokens of
+        probability 0 are left out, so the list may be shorter. Equally probable tokens
+        stand in the order of their ids.
+    """
+    if k < 1:
+        raise InputError(f"k is {k}: it must be at least 1.")
+    word = model.vocabulary.word
+    return [(word(id_), p) for id_, p in model.next_ids(_context(model, text, bos), k)]
+
+
+def sample(
+    model: "Model",
+    prefix: str = "",
+    *,
+    max_tokens: int = 100,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: Seed = None,
+    bos: bool = True,
+) -> list[str]:
+    """Draw tokens after a text, each from the exact distribution after those before.
+
+    Parameters
+    ----------
+    model : Model
+    prefix : str, default=""
+        The sentence so far.
+    max_tokens : int, default=100
+        Stop after so many tokens.
+    temperature : float, default=1.0
+        Probabilities are raised to the power 1 / temperature: below 1 prefers probable
+        tokens, above 1 evens them out, 0 always takes the most probable token.
+    top_k : int, default=None
+        Draw from the so many most probable tokens only. Applies after `temperature`.
+    top_p : float, default=None
+        Draw from the fewest most probable tokens that hold at least this share of the
+        probability, in (0, 1]. Applies after `top_k`.
+    seed : int or numpy.random.Generator, default=None
+        The same seed gives the same tokens, on every machine (SplitMix64 gives the
+        random numbers). A generator is asked for one seed. By default, a new seed.
+    bos : bool, default=True
+        Whether the prefix begins a sentence.
+
+    Returns
+    -------
+    list of str
+        The tokens drawn, without the prefix. If the sentence ended, the last one is
+        `</s>`. `<s>` and `<unk>` are never drawn.
+    """
+    _check_sampling(max_tokens, temperature, top_k, top_p)
+    ids = model.sample_ids(
+        _context(model, prefix, bos),
+        max_tokens,
+        temperature,
+        top_k or 0,
+        1.0 if top_p is None else top_p,
+        _seed(seed),
+    )
+    return [model.vocabulary.word(id_) for id_ in ids.tolist()]
+
+
+def generate(
+    model: "Model",
+    prefix: str = "",
+    *,
+    max_tokens: int = 100,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: Seed = None,
+) -> str:
+    """Draw a text that begins with a prefix.
+
+    Parameters as for `sample`.
+
+    Returns
+    -------
+    str
+        The prefix and what was drawn after it, up to the sentence's end.
+    """
+    tokens = sample(
+        model,
+        prefix,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+    )
+    if tokens and tokens[-1] == "</s>":
+        tokens.pop()
+    return model.tokenizer.detokenize([*model.tokenize(prefix), *tokens])
+
+
+def _context(model: "Model", text: str, bos: bool) -> NDArray[np.uint32]:
+    """Return the ids of the last tokens that can matter."""
+    ids, _ = model.encode([text])
+    ids = ids[max(0, len(ids) - model.order + 1) :]
+    return np.concatenate([BOS, ids]) if bos and len(ids) < model.order - 1 else ids
+
+
+def _check_sampling(
+    max_tokens: int, temperature: float, top_k: int | None, top_p: float | None
+) -> None:
+    if max_tokens < 0:
+        raise InputError(f"max_tokens is {max_tokens}: it must not be negative.")
+    if not 0 <= temperature < math.inf:
+        raise InputError(f"temperature is {temperature}: it must be 0 or positive, and finite.")
+    if top_k is not None and top_k < 1:
+        raise InputError(f"top_k is {top_k}: it must be at least 1, or None for all tokens.")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise InputError(
+            f"top_p is {top_p}: it must be above 0 and at most 1, or None for all tokens."
+        )
+
+
+def _seed(seed: Seed) -> int:
+    if seed is None:
+        return secrets.randbits(64)
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(0, 1 << 64, dtype=np.uint64))
+    seed = int(seed)
+    if not 0 <= seed < 1 << 64:
+        raise InputError(f"seed is {seed}: it must be from 0 to 2**64 - 1.")
+    return seed

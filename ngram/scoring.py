@@ -1,0 +1,150 @@
+"""How well a model predicts text: perplexity and its relatives.
+
+Input: a model and sentences. Output: `PerplexityResult`. Sentences are scored in
+batches, so a text of any length takes constant memory. The log10 probabilities
+themselves come from the model (`Model.score` and its relatives, compiled).
+Read `ngram/prediction.py` next.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ngram._core.scoring import State
+from ngram.errors import InputError
+
+if TYPE_CHECKING:
+    from ngram.model import Model
+
+__all__ = ["PerplexityResult", "State", "perplexity"]
+
+BATCH = 8192  # sentences scored at once
+
+
+@dataclass(frozen=True)
+class PerplexityResult:
+    """How well a model predicts a text.
+
+    Attributes
+    ----------
+    sentences : int
+    tokens : int
+        Tokens of the text, without `</s>`.
+    predictions : int
+        What is predicted: all tokens, and one `</s>` per sentence.
+    oov : int
+        Tokens outside the vocabulary, predicted as `<unk>`.
+    log10_prob : float
+        Sum over all predictions.
+    perplexity : float
+        10 ** (-log10_prob / predictions): the number of equally likely choices per
+        prediction. At least 1; `inf` if something has probability 0.
+    perplexity_excluding_oov : float
+        The same over the predictions that are no OOV; `nan` if there is none.
+    bits_per_character : float
+        -log2 of the text's probability over its Unicode code points. Line ends are no
+        characters, blanks are; `</s>` costs bits. `nan` if the text has no character.
+    bits_per_byte : float
+        The same over the bytes of the text in UTF-8.
+    characters, bytes : int
+        What those two are divided by.
+    ngram_lengths : tuple of int
+        How many predictions had a longest matching n-gram of length 1, 2, .. order.
+        OOV has length 1.
+
+    Notes
+    -----
+    Only perplexities over the same tokens and vocabulary compare. Bits per character
+    compare any two models of a text if `oov` is 0: the bits of an OOV say only that some
+    unknown token came, not which.
+    """
+
+    sentences: int
+    tokens: int
+    predictions: int
+    oov: int
+    log10_prob: float
+    perplexity: float
+    perplexity_excluding_oov: float
+    bits_per_character: float
+    bits_per_byte: float
+    characters: int
+    bytes: int
+    ngram_lengths: tuple[int, ...]
+
+
+def perplexity(model: "Model", texts: Iterable[str]) -> PerplexityResult:
+    """Return how well a model predicts sentences.
+
+    Parameters
+    ----------
+    model : Model
+    texts : iterable of str
+        One sentence each, without `<s>` and `</s>`. A line end at the end of a sentence
+        does not count as a character.
+
+    Returns
+    -------
+    PerplexityResult
+
+    Raises
+    ------
+    InputError
+        If there is no sentence, or if `texts` is one string.
+    """
+    if isinstance(texts, str | bytes):
+        raise InputError(
+            "texts is one string: pass a list of sentences, or the path of a text as a "
+            "pathlib.Path."
+        )
+    sentences = predictions = oov = characters = bytes_ = 0
+    log10_prob = log10_prob_known = 0.0
+    lengths = np.zeros(model.order + 1, np.int64)
+    for batch in batches(texts):
+        batch_log10_prob, batch_length, batch_oov = model.score_tokens(batch)
+        sentences += len(batch)
+        predictions += len(batch_log10_prob)
+        oov += int(np.count_nonzero(batch_oov))
+        log10_prob += float(np.sum(batch_log10_prob, dtype=np.float64))
+        log10_prob_known += float(np.sum(batch_log10_prob[~batch_oov], dtype=np.float64))
+        lengths += np.bincount(batch_length, minlength=model.order + 1)
+        for text in batch:
+            line = text.removesuffix("\n")
+            characters += len(line)
+            bytes_ += len(line) if line.isascii() else len(line.encode(errors="surrogateescape"))
+    if sentences == 0:
+        raise InputError("perplexity needs at least one sentence, and there is none.")
+    bits = -log10_prob * math.log2(10)
+    known = predictions - oov
+    return PerplexityResult(
+        sentences=sentences,
+        tokens=predictions - sentences,
+        predictions=predictions,
+        oov=oov,
+        log10_prob=log10_prob,
+        perplexity=_perplexity(log10_prob, predictions),
+        perplexity_excluding_oov=_perplexity(log10_prob_known, known),
+        bits_per_character=bits / characters if characters else math.nan,
+        bits_per_byte=bits / bytes_ if bytes_ else math.nan,
+        characters=characters,
+        bytes=bytes_,
+        ngram_lengths=tuple(lengths[1:].tolist()),
+    )
+
+
+def batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Cut an iterable into lists of at most `BATCH`."""
+    iterator = iter(texts)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch
+
+
+def _perplexity(log10_prob: float, predictions: int) -> float:
+    if predictions == 0:
+        return math.nan
+    exponent = -log10_prob / predictions
+    return 10.0**exponent if exponent < 308 else math.inf
