@@ -1,0 +1,211 @@
+"""Write the tables of the two README files from `benchmarks/results/*.jsonl`.
+
+    python benchmarks/tables.py
+
+A table stands between two marker lines, so no number is copied by hand. For each
+variant the newest line counts. Read next: `record.py`, which writes the lines.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+RESULTS = FOLDER / "results"
+FILES = [FOLDER.parent / "README.md", FOLDER / "README.md"]
+
+Row = dict[str, Any]
+
+
+def newest(benchmark: str, key: tuple[str, ...]) -> list[Row]:
+    """Return the newest result of every variant, in order of first appearance."""
+    path = RESULTS / f"{benchmark}.jsonl"
+    found: dict[str, Row] = {}
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            found[json.dumps([row.get(name) for name in key])] = row
+    return list(found.values())
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    rows = [list(row) for row in rows]
+    if not rows:
+        return ""
+    header = list(header)
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def estimate_rows() -> list[Row]:
+    return newest(
+        "estimate", ("program", "output", "threads", "memory", "corpus", "order")
+    )
+
+
+def seconds(row: Row) -> float:
+    return float(row["seconds"]["median"])
+
+
+def peer_of(row: Row, rows: list[Row]) -> Row | None:
+    """Return the fastest lmplz run on the same corpus and order."""
+    peers = [
+        peer
+        for peer in rows
+        if peer["program"] == "lmplz"
+        and (peer["corpus"], peer["order"]) == (row["corpus"], row["order"])
+    ]
+    return min(peers, key=seconds, default=None)
+
+
+def estimate() -> str:
+    rows = estimate_rows()
+    lines = []
+    for row in rows:
+        peer = peer_of(row, rows)
+        ratio = "" if peer is None else f"{seconds(peer) / seconds(row):.1f}x"
+        name = f"{row['program']}, {row['output']}, {row['threads']} threads"
+        if row["program"] == "lmplz":
+            name += f", -S {row['memory'] or '80% (default)'}"
+        lines.append(
+            [
+                f"{row['corpus']['name']}, order {row['order']}: {name}",
+                f"{row['corpus']['tokens'] / 1e6:.1f}",
+                f"{seconds(row):.2f}",
+                f"{row['seconds']['min']:.2f} - {row['seconds']['max']:.2f}",
+                ratio,
+                f"{row['peak_bytes_per_token']:.1f}",
+            ]
+        )
+    return table(
+        ["training", "M tokens", "s", "spread", "lmplz / this", "peak B/token"], lines
+    )
+
+
+def scoring() -> str:
+    rows = newest("scoring", ("variant", "model", "corpus"))
+    lines = []
+    for row in rows:
+        time = row["nanoseconds_per_token"]
+        lines.append(
+            [
+                f"{row['model']['name']}: {row['variant']}",
+                f"{row['model']['ngrams'] / 1e6:.1f}",
+                f"{time['median']:.0f}",
+                f"{time['min']:.0f} - {time['max']:.0f}",
+                f"{row['largest_difference_log10_per_token']:.0e}",
+            ]
+        )
+    return table(
+        ["scoring", "M n-grams", "ns/token", "spread", "largest difference, log10"],
+        lines,
+    )
+
+
+def prediction() -> str:
+    rows = newest("prediction", ("variant", "model", "corpus"))
+    return table(
+        ["prediction", "types", "us/call", "spread"],
+        [
+            [
+                f"{row['model']['name']}: {row['variant']}",
+                f"{row['model']['vocabulary']:,}",
+                f"{row['microseconds']['median']:.1f}",
+                f"{row['microseconds']['min']:.1f} - {row['microseconds']['max']:.1f}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def arpa() -> str:
+    rows = newest("arpa", ("variant", "model"))
+    if not rows:
+        return ""
+    return table(
+        ["ARPA", "seconds", "spread"],
+        [
+            [
+                str(row["variant"]),
+                f"{row['seconds']['median']:.2f}",
+                f"{row['seconds']['min']:.2f} - {row['seconds']['max']:.2f}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def summary() -> str:
+    """Return the few rows the top README shows: this package against KenLM."""
+    rows = estimate_rows()
+    lines = []
+    for row in rows:
+        peer = peer_of(row, rows)
+        if peer is not None and row["program"] == "ngram":
+            what = {"model": "text to model file", "arpa": "text to ARPA"}[
+                row["output"]
+            ]
+            lines.append(
+                [
+                    f"{what}, {row['corpus']['tokens'] / 1e6:.1f}M tokens, "
+                    f"order {row['order']}, {row['threads']} threads",
+                    f"{seconds(row):.1f} s",
+                    f"{seconds(peer):.1f} s (lmplz ARPA)",
+                    f"{seconds(peer) / seconds(row):.1f}x",
+                ]
+            )
+    rows = newest("scoring", ("variant", "model", "corpus"))
+    medians = {
+        (row["model"]["name"], row["variant"]): row["nanoseconds_per_token"]["median"]
+        for row in rows
+    }
+    for model in dict.fromkeys(name for name, _ in medians):
+        for what, ours, theirs in (
+            ("ids to scores", "ngram ids", "kenlm_benchmark ids"),
+            ("list of str to scores", "ngram list[str]", "kenlm str"),
+            ("one str to score", "ngram str", "kenlm str"),
+        ):
+            if (model, theirs) in medians and (model, ours) in medians:
+                left, right = medians[model, ours], medians[model, theirs]
+                lines.append(
+                    [
+                        f"{what}, {model}, 1 thread",
+                        f"{left:.0f} ns/token",
+                        f"{right:.0f} ns/token",
+                        f"{right / left:.1f}x",
+                    ]
+                )
+    return table(["", "ngram", "KenLM", "times faster"], lines)
+
+
+TABLES = {
+    "summary": summary,
+    "estimate": estimate,
+    "scoring": scoring,
+    "prediction": prediction,
+    "arpa": arpa,
+}
+
+
+def filled(text: str) -> str:
+    """Return a text with every table between its markers renewed."""
+    for name, make in TABLES.items():
+        pattern = rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)"
+        text = re.sub(
+            pattern,
+            lambda match, make=make: match[1] + make() + match[2],
+            text,
+            flags=re.S,
+        )
+    return text
+
+
+def main() -> None:
+    for path in FILES:
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""`ngram compare`: which of these sentences is more natural."""
+
+import click
+
+from ngram.cli.files import open_model, read_sentences
+from ngram.cli.options import json_option, model_argument
+from ngram.cli.output import print_json, print_table
+
+
+@click.command("compare")
+@model_argument
+@click.argument("sentences", nargs=-1, required=True)
+@click.option(
+    "--by",
+    type=click.Choice(["perplexity", "log10"]),
+    default="perplexity",
+    show_default=True,
+    help="Rank by perplexity per token, or by the probability of the whole sentence "
+    "(which favours short ones).",
+)
+@json_option
+def command(model: str, sentences: tuple[str, ...], by: str, as_json: bool) -> None:
+    """Rank SENTENCES, the most natural first.
+
+    Quote each sentence; `-` reads one sentence per line from stdin.
+    """
+    texts = list(read_sentences(["-"])) if sentences == ("-",) else list(sentences)
+    with open_model(model) as opened:
+        results = [opened.perplexity([text]) for text in texts]
+    ranking = sorted(
+        zip(texts, results, strict=True),
+        key=lambda pair: (
+            pair[1].perplexity if by == "perplexity" else -pair[1].log10_prob
+        ),
+    )
+    if as_json:
+        print_json(
+            [
+                {
+                    "rank": rank,
+                    "text": text,
+                    "log10_prob": result.log10_prob,
+                    "perplexity": result.perplexity,
+                    "tokens": result.tokens,
+                    "oov": result.oov,
+                }
+                for rank, (text, result) in enumerate(ranking, 1)
+            ]
+        )
+        return
+    rows = [("rank", "log10", "perplexity", "oov", "sentence")]
+    for rank, (text, result) in enumerate(ranking, 1):
+        rows.append(
+            (
+                str(rank),
+                f"{result.log10_prob:.4f}",
+                f"{result.perplexity:.2f}",
+                str(result.oov),
+                text,
+            )
+        )
+    print_table(rows, ">>>><")

@@ -1,0 +1,76 @@
+"""`ngram generate`: sentences drawn from the model."""
+
+import click
+
+from ngram.cli.files import open_model
+from ngram.cli.options import json_option, model_argument, seed_option
+from ngram.cli.output import print_json
+
+
+@click.command("generate")
+@model_argument
+@click.argument("prefix", nargs=-1)
+@click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many sentences.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Below 1 prefers probable tokens, 0 takes the most probable always.",
+)
+@click.option(
+    "--top-k",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Draw from the K most probable tokens only.  [default: all]",
+)
+@click.option(
+    "--top-p",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    metavar="P",
+    help="Draw from the fewest tokens that hold probability P.  [default: all]",
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Stop after this many tokens.",
+)
+@seed_option
+@json_option
+def command(
+    model: str,
+    prefix: tuple[str, ...],
+    count: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    max_tokens: int,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Print sentences drawn from the model, one per line, after PREFIX if given."""
+    with open_model(model) as opened:
+        for number in range(count):
+            text = opened.generate(
+                " ".join(prefix),
+                max_tokens=max_tokens,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                seed=None if seed is None else seed + number,
+            )
+            if as_json:
+                print_json({"text": text})
+            else:
+                click.echo(text)

@@ -1,0 +1,111 @@
+"""The group of all subcommands, and what happens when one of them fails."""
+
+import errno
+import io
+import os
+import sys
+import warnings
+from importlib import import_module
+from typing import TextIO
+
+import click
+
+from ngram.errors import NgramError
+from ngram.version import __version__
+
+COMMANDS = (
+    "train",
+    "score",
+    "perplexity",
+    "next",
+    "generate",
+    "compare",
+    "info",
+    "convert",
+    "demo",
+)
+
+
+class CommandGroup(click.Group):
+    """Subcommands by name; each is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"ngram.cli.{cmd_name}").command
+        return command
+
+
+@click.group(
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog='Completion: eval "$(_NGRAM_COMPLETE=bash_source ngram)", also zsh, fish.',
+)
+@click.version_option(__version__, prog_name="ngram")
+def group() -> None:
+    """Train, query and explore n-gram language models.
+
+    Text is one sentence per line, also compressed (.gz, .xz, .zst); `-` is stdin or
+    stdout. A MODEL is a file that `ngram train` wrote, or an ARPA file (.arpa,
+    .arpa.gz, ...) of any toolkit.
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """Return the exit status of one command line; a failure prints one sentence."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Text is bytes here: what came in as invalid UTF-8 goes out unchanged.
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = show_warning
+            status = group.main(arguments, prog_name="ngram", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        silence_stdout()
+        return 130
+    except (NgramError, OSError, MemoryError) as error:
+        silence_stdout()
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            return 1  # the reader left: nobody to tell
+        click.echo(f"Error: {sentence(error)}", err=True)
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def sentence(error: Exception) -> str:
+    """Return what an error says, on one line."""
+    if isinstance(error, NgramError):
+        text = str(error)
+    elif isinstance(error, OSError):
+        what = error.strerror or str(error)
+        text = f"{os.fsdecode(error.filename)}: {what}" if error.filename else what
+    else:
+        text = "not enough memory; use a smaller order, --prune or a smaller text"
+    return " ".join(text.split())
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    click.echo(f"Warning: {message}", err=True)
+
+
+def silence_stdout() -> None:
+    """Drop what stdout still holds, so that closing it cannot fail again."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

@@ -1,0 +1,45 @@
+"""`ngram next`: the most probable next tokens."""
+
+import click
+
+from ngram.cli.files import open_model, read_sentences
+from ngram.cli.options import json_option, model_argument
+from ngram.cli.output import print_json
+
+
+@click.command("next")
+@model_argument
+@click.argument("context", nargs=-1)
+@click.option(
+    "-k",
+    "count",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="How many tokens.",
+)
+@json_option
+def command(model: str, context: tuple[str, ...], count: int, as_json: bool) -> None:
+    """Print the most probable next tokens after CONTEXT.
+
+    Probabilities are exact, from the whole smoothed distribution. Without CONTEXT the
+    sentence begins; `-` reads one context per line from stdin.
+    """
+    texts = read_sentences(["-"]) if context == ("-",) else [" ".join(context)]
+    with open_model(model) as opened:
+        for text in texts:
+            tokens = opened.next_tokens(text, count)
+            if as_json:
+                print_json(
+                    {
+                        "context": text,
+                        "next": [
+                            {"token": token, "probability": probability}
+                            for token, probability in tokens
+                        ],
+                    }
+                )
+                continue
+            for token, probability in tokens:
+                click.echo(f"{probability:.6f}\t{token}")

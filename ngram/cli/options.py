@@ -1,0 +1,65 @@
+"""Options and arguments that several commands share, each written once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+# Paths stay strings and are opened by the public functions, whose errors say more
+# than "does not exist".
+PATH = click.Path()
+
+model_argument: Decorator = click.argument("model", type=PATH)
+texts_argument: Decorator = click.argument("texts", nargs=-1, type=PATH)
+
+json_option: Decorator = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON instead of text."
+)
+threads_option: Decorator = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads to use.  [default: all processors]",
+)
+seed_option: Decorator = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Seed of the random numbers: the same seed, the same output.  [default: new]",
+)
+tokenizer_option: Decorator = click.option(
+    "--tokenizer",
+    default="whitespace",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="whitespace, characters, bytes, or a Hugging Face tokenizers JSON file.",
+)
+bos_option: Decorator = click.option(
+    "--bos/--no-bos", default=True, help="Begin with <s>.  [default: bos]"
+)
+eos_option: Decorator = click.option(
+    "--eos/--no-eos", default=True, help="End with </s>.  [default: eos]"
+)
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Read `0,0,1`; blanks separate too."""
+    return tuple(map(int, _numbers(text, int, "whole numbers")))
+
+
+def decimal_numbers(text: str) -> tuple[float, ...]:
+    """Read `0.5,1,1.5`; blanks separate too."""
+    return _numbers(text, float, "numbers")
+
+
+def _numbers(
+    text: str, number: Callable[[str], float], what: str
+) -> tuple[float, ...]:
+    try:
+        return tuple(number(item) for item in text.replace(",", " ").split())
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a list of {what} separated by commas."
+        ) from None

@@ -1,0 +1,140 @@
+"""`ngram train`: from text to a model file, or to ARPA."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ngram.cli.files import is_arpa
+from ngram.cli.options import (
+    PATH,
+    decimal_numbers,
+    json_option,
+    threads_option,
+    tokenizer_option,
+    whole_numbers,
+)
+from ngram.cli.output import print_json, progress, quantity
+
+
+@click.command("train")
+@click.argument("texts", nargs=-1, required=True, type=PATH)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=PATH,
+    metavar="FILE",
+    help="Model file to write; ARPA if it ends in .arpa (also .arpa.gz, .arpa.xz, "
+    ".arpa.zst), and for `-` (stdout).",
+)
+@click.option(
+    "--order",
+    type=int,
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Length of the longest n-grams, in tokens.",
+)
+@tokenizer_option
+@click.option(
+    "--prune",
+    type=whole_numbers,
+    default="",
+    metavar="T1,T2,...",
+    help="Drop n-grams that occur at most T times, per order; the last T also holds "
+    "for all higher orders.  [default: 0]",
+)
+@click.option(
+    "--limit-vocab",
+    type=PATH,
+    metavar="FILE",
+    help="Keep only n-grams whose tokens are all in this list, separated by blanks.",
+)
+@click.option(
+    "--interpolate-unigrams/--no-interpolate-unigrams",
+    default=True,
+    help="Share unigram probability with unknown tokens.  [default: interpolate]",
+)
+@click.option(
+    "--discount-fallback",
+    type=decimal_numbers,
+    is_flag=False,
+    flag_value="0.5,1,1.5",
+    metavar="[D1,D2,D3]",
+    help="Discounts for orders where none can be computed; 0.5,1,1.5 if the numbers "
+    "are left out.  [default: the best method the counts allow]",
+)
+@click.option(
+    "--vocab-pad",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Share unigram probability as if the vocabulary had at least N types.",
+)
+@click.option(
+    "--skip-symbols",
+    is_flag=True,
+    help="Read <s>, </s> and <unk> in the text as blanks instead of failing.",
+)
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Fail where discounts cannot be computed, instead of falling back.",
+)
+@click.option(
+    "--successors",
+    is_flag=True,
+    help="Store the successors of every context, which makes prediction fast; about 3 "
+    "bytes per n-gram.",
+)
+@threads_option
+@click.option(
+    "-S",
+    "--memory",
+    metavar="SIZE",
+    help="Memory to use at most, as in 4G or 80%.  [default: no limit]",
+)
+@click.option(
+    "-T",
+    "--temp",
+    type=click.Path(exists=True, file_okay=False, writable=True),
+    expose_value=False,
+    metavar="DIR",
+    help="Directory for temporary files. Training in memory writes none.",
+)
+@json_option
+def command(
+    texts: tuple[str, ...],
+    output: str,
+    successors: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a modified Kneser-Ney model on TEXTS, one sentence per line.
+
+    The same text and options give the same bytes, for any number of threads.
+    """
+    started = time.perf_counter()
+    corpus = [Path(text) for text in texts]
+    if is_arpa(output):
+        from ngram.estimate import train_arpa
+
+        with progress() as report:
+            info = train_arpa(corpus, output, progress=report, **options)
+    else:
+        from ngram.estimate import train
+
+        with progress() as report:
+            model = train(corpus, successors=successors, progress=report, **options)
+            model.save(output)
+        info = model.info()
+    seconds = time.perf_counter() - started
+    if as_json and output != "-":
+        print_json({"output": output, "seconds": seconds, **info})
+    ngrams = quantity(sum(info["ngrams"]))
+    click.echo(
+        f"{output}: order {info['order']}, {ngrams} n-grams, {seconds:.1f} s", err=True
+    )
