@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+
+from ngram.errors import DiscountWarning
+from ngram.smoothing import ReferenceModel, reference_estimate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 OWN = Path(__file__).resolve().parent / "golden"
@@ -144,6 +148,13 @@ class GoldenCase:
         if "skip_symbols" in flags:
             options["skip_symbols"] = True
         return options
+
+    @cached_property
+    def reference(self) -> ReferenceModel:
+        """The model of the pure-Python definition."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DiscountWarning)
+            return reference_estimate(sentences(self.train), **self.options)
 
     @property
     def statistics(self) -> list[OrderStatistics]:
