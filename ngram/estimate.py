@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ngram._core.estimate import MAX_ORDER, Estimator, RecycledMemory
+from ngram._core.estimate import MAX_ORDER, Estimator
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
 from ngram.arpa import format_arpa
@@ -135,19 +135,18 @@ def train(
         threads=thread_count(threads),
         memory=memory,
     )
-    with RecycledMemory():
-        estimate = _estimate(corpus, options, progress)
-        model = Model.from_ngrams(
-            estimate.ngrams,
-            estimate.vocabulary,
-            tokenizer=options.tokenizer,
-            discounts=estimate.discounts.tolist(),
-            counts_of_counts=estimate.counts_of_counts.tolist(),
-            training=estimate.training,
-            threads=options.threads,
-            progress=progress,
-            consume=True,
-        )
+    estimate = _estimate(corpus, options, progress)
+    model = Model.from_ngrams(
+        estimate.ngrams,
+        estimate.vocabulary,
+        tokenizer=options.tokenizer,
+        discounts=estimate.discounts.tolist(),
+        counts_of_counts=estimate.counts_of_counts.tolist(),
+        training=estimate.training,
+        threads=options.threads,
+        progress=progress,
+        consume=True,
+    )
     if successors:
         model.index_successors(options.threads, progress=progress)
     return model
@@ -198,15 +197,14 @@ def train_arpa(
         threads=thread_count(threads),
         memory=memory,
     )
-    with RecycledMemory():
-        estimate = _estimate(corpus, options, progress)
-        format_arpa(
-            estimate.ngrams,
-            estimate.vocabulary,
-            path,
-            threads=options.threads,
-            progress=progress,
-        )
+    estimate = _estimate(corpus, options, progress)
+    format_arpa(
+        estimate.ngrams,
+        estimate.vocabulary,
+        path,
+        threads=options.threads,
+        progress=progress,
+    )
     return {
         "order": order,
         "ngrams": list(estimate.ngrams.counts),

@@ -1,5 +1,4 @@
 from collections.abc import Callable, Sequence
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -8,10 +7,6 @@ from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
 
 MAX_ORDER: int
-
-class RecycledMemory:
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *error: object) -> None: ...
 
 class Estimator:
     counts_of_counts: npt.NDArray[np.uint64]

@@ -29,6 +29,20 @@ inline std::size_t whole_pages(std::size_t bytes) {
     return (bytes + kHugePage - 1) & ~(kHugePage - 1);
 }
 
+// Whole huge pages, aligned to them.
+inline void* map_fresh(std::size_t bytes) {
+    const std::size_t reach = bytes + kHugePage;
+    void* found = mmap(nullptr, reach, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (found == MAP_FAILED) throw std::bad_alloc();
+    char* begin = static_cast<char*>(found);
+    const std::size_t before = -reinterpret_cast<std::uintptr_t>(begin) & (kHugePage - 1);
+    if (before != 0) munmap(begin, before);
+    char* block = begin + before;
+    if (before != kHugePage) munmap(block + bytes, kHugePage - before);
+    madvise(block, bytes, MADV_HUGEPAGE);  // advice: a refusal changes speed only
+    return block;
+}
+
 // Released blocks, while somebody recycles. One for the process; any thread may use it.
 class Pool {
   public:
@@ -53,33 +67,24 @@ class Pool {
         blocks_.push_back({data, bytes});
         return true;
     }
-    // A block of exactly `bytes`: the front of the smallest that is large enough, or else the
-    // largest one, made larger. Null if there is none.
+    // A block of exactly `bytes`: the front of the smallest that is large enough, or else a new
+    // one whose pages come from the pool as far as it has any. Null if the pool is empty.
     void* take(std::size_t bytes) {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (blocks_.empty()) return nullptr;
-        auto best = blocks_.begin();
+        auto best = blocks_.end();
         for (auto block = blocks_.begin(); block != blocks_.end(); ++block) {
             const bool fits = block->bytes >= bytes;
-            const bool best_fits = best->bytes >= bytes;
-            const bool smaller = block->bytes < best->bytes;
-            if (fits ? !best_fits || smaller : !best_fits && !smaller) best = block;
+            if (fits && (best == blocks_.end() || block->bytes < best->bytes)) best = block;
         }
-        const Block block = *best;
-        if (block.bytes > bytes) {
-            *best = {static_cast<char*>(block.data) + bytes, block.bytes - bytes};
-            return block.data;
+        if (best == blocks_.end()) return assemble(bytes);
+        void* data = best->data;
+        *best = {static_cast<char*>(data) + bytes, best->bytes - bytes};
+        if (best->bytes == 0) {
+            *best = blocks_.back();
+            blocks_.pop_back();
         }
-        *best = blocks_.back();
-        blocks_.pop_back();
-        if (block.bytes == bytes) return block.data;
-        void* grown = mremap(block.data, block.bytes, bytes, MREMAP_MAYMOVE);
-        if (grown == MAP_FAILED) {
-            munmap(block.data, block.bytes);
-            return nullptr;
-        }
-        madvise(grown, bytes, MADV_HUGEPAGE);
-        return grown;
+        return data;
     }
 
   private:
@@ -87,6 +92,32 @@ class Pool {
         void* data;
         std::size_t bytes;
     };
+
+    // Moves the pages of released blocks into a new range.
+    void* assemble(std::size_t bytes) {
+        char* range = static_cast<char*>(map_fresh(bytes));
+        for (std::size_t filled = 0; filled < bytes && !blocks_.empty();) {
+            const Block block = blocks_.back();
+            blocks_.pop_back();
+            const std::size_t part = std::min(block.bytes, bytes - filled);
+            char* data = static_cast<char*>(block.data);
+            if (part < block.bytes) blocks_.push_back({data + part, block.bytes - part});
+            void* moved = mremap(data, part, part, MREMAP_MAYMOVE | MREMAP_FIXED, range + filled);
+            if (moved == MAP_FAILED) {
+                // A block of several mappings does not move as one on some kernels, and the
+                // attempt has already unmapped its goal.
+                munmap(data, part);
+                moved = mmap(range + filled, part, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+                if (moved == MAP_FAILED) {
+                    munmap(range, bytes);
+                    throw std::bad_alloc();
+                }
+            }
+            filled += part;
+        }
+        return range;
+    }
 
     std::mutex mutex_;
     std::size_t users_ = 0;
@@ -96,11 +127,7 @@ class Pool {
 inline void* map(std::size_t bytes) {
     bytes = whole_pages(bytes);
     void* block = Pool::instance().take(bytes);
-    if (block != nullptr) return block;
-    block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED) throw std::bad_alloc();
-    madvise(block, bytes, MADV_HUGEPAGE);  // advice: a refusal changes speed only
-    return block;
+    return block != nullptr ? block : map_fresh(bytes);
 }
 
 inline void unmap(void* block, std::size_t bytes) {
@@ -116,8 +143,13 @@ inline void* remap(void* block, std::size_t old_bytes, std::size_t bytes) {
         unmap(static_cast<char*>(block) + bytes, old_bytes - bytes);
         return block;
     }
+    // An assembled block consists of several mappings, which some kernels do not move as one.
     void* moved = mremap(block, old_bytes, bytes, MREMAP_MAYMOVE);
-    if (moved == MAP_FAILED) throw std::bad_alloc();
+    if (moved == MAP_FAILED) {
+        moved = map(bytes);
+        std::memcpy(moved, block, old_bytes);
+        unmap(block, old_bytes);
+    }
     madvise(moved, bytes, MADV_HUGEPAGE);
     return moved;
 }

@@ -42,9 +42,15 @@ constexpr int kPowerMax = 45;
 
 // floor(e * log10(2)), floor(e * log10(2) + log10(3/4)) and floor(e * log2(10)), exact for |e|
 // below 1000: Giulietti (2020), section 9. Right shifts of negative numbers keep the sign.
-constexpr int floor_log10_pow2(int e) { return (e * 1262611) >> 22; }
-constexpr int floor_log10_three_quarters_pow2(int e) { return (e * 1262611 - 524031) >> 22; }
-constexpr int floor_log2_pow10(int e) { return (e * 1741647) >> 19; }
+constexpr int floor_log10_pow2(int e) {
+    return (e * 1262611) >> 22;
+}
+constexpr int floor_log10_three_quarters_pow2(int e) {
+    return (e * 1262611 - 524031) >> 22;
+}
+constexpr int floor_log2_pow10(int e) {
+    return (e * 1741647) >> 19;
+}
 
 // The 64 leading bits of 10^k, rounded up, for every k a float32 asks for: computed by the
 // compiler with long multiplication and division, so there is no table to mistype.
@@ -174,8 +180,8 @@ inline int count_digits(std::uint32_t value) {
 // The eight digits of a number below 10^8 as bytes 0 to 9, the first digit in the lowest byte:
 // halves into quarters into single digits, all of a stage in one register.
 inline std::uint64_t split_digits(std::uint32_t value) {
-    const std::uint64_t halves =
-        value / 10000 | static_cast<std::uint64_t>(value % 10000) << 32;  // 2 x 4 digits
+    const std::uint64_t halves = value / 10000 | static_cast<std::uint64_t>(value % 10000)
+                                                     << 32;  // 2 x 4 digits
     const std::uint64_t hundreds = (halves * 10486 >> 20) & 0x0000007f0000007f;
     const std::uint64_t pairs = hundreds | (halves - hundreds * 100) << 16;  // 4 x 2 digits
     const std::uint64_t tens = (pairs * 103 >> 10) & 0x000f000f000f000f;
@@ -265,7 +271,9 @@ inline constexpr double kExactPowersOfTen[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5
                                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
+inline bool is_digit(char c) {
+    return static_cast<unsigned char>(c - '0') < 10;
+}
 
 // Reads a run of digits, appending them to `digits` (modulo 2^64); returns the end of the run.
 // Eight at a time: bytes that are no digit are found and shifted out, then neighbours are added

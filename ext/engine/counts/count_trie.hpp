@@ -18,6 +18,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -51,7 +52,7 @@ struct TrieChunk {
     std::uint32_t end_word = 0;
     Buffer<std::uint8_t> stream;
     Buffer<LargeCount> large;           // by offset
-    Buffer<std::uint32_t> words;        // leftmost word of each node
+    Buffer<std::uint32_t> words;        // code of the leftmost word of each node
     Buffer<float> probability;          // of each node, once known; negative if pruned
     Buffer<float> gamma;                // of each node below the highest order, as a context
     std::vector<std::uint64_t> opened;  // nodes by order
@@ -95,6 +96,7 @@ using CountsOfCounts = std::vector<std::array<std::uint64_t, 5>>;  // [order - 1
 
 struct CountTrie {
     unsigned order = 0;
+    WordCodes codes;
     Buffer<std::uint64_t> first_event;  // per word, and the total; <s> has one for each sentence
     Buffer<std::uint32_t> next;         // the word after each event; kNoWord after </s>
     std::vector<TrieChunk> chunks;
@@ -103,6 +105,8 @@ struct CountTrie {
     std::vector<Buffer<EventStart>> starts;  // per task, per word
     Buffer<std::uint32_t> unigram_count;     // adjusted, with kPruned
     CountsOfCounts counts_of_counts;
+    // What the windows leave holds the n-grams at the end; touched once, not twice.
+    std::unique_ptr<Recycling> recycling = std::make_unique<Recycling>();
 
     std::size_t vocabulary_size() const { return unigram_count.size(); }
 };
@@ -162,16 +166,16 @@ class WindowReader {
 template <unsigned W, bool kPrunes>
 class ChunkBuilder {
   public:
-    ChunkBuilder(const CountOptions& options, const WindowLayout& layout, const WordCodes& codes,
-                 CountTrie& trie, TrieChunk& chunk, CountsOfCounts& counts_of_counts)
+    ChunkBuilder(const CountOptions& options, const WindowLayout& layout, CountTrie& trie,
+                 TrieChunk& chunk, CountsOfCounts& counts_of_counts)
         : options_(options),
           reader_(layout),
-          codes_(codes),
+          codes_(trie.codes),
           trie_(trie),
           chunk_(chunk),
           counts_of_counts_(counts_of_counts) {
         for (std::size_t task = 0; task + 1 < trie.tasks.size(); ++task) {
-            task_code_.push_back(codes.code(trie.chunks[trie.tasks[task]].first_word));
+            task_code_.push_back(codes_.code(trie.chunks[trie.tasks[task]].first_word));
         }
         chunk_.opened.assign(options.order + 1, 0);
         chunk_.kept.assign(options.order + 1, 0);
@@ -211,19 +215,28 @@ class ChunkBuilder {
             const std::uint8_t* byte = append(shared, length) + kEventBytes;
             std::uint32_t* left = chunk_.words.end() - (length - shared);
             for (unsigned k = shared + 1; k <= length; ++k, ++byte, ++left) {
-                *left = k == 1 ? word : codes_.word(reader_.code(window, k - 1));
+                *left = k == 1 ? codes_.code(word) : reader_.code(window, k - 1);
                 open_[k].count = 1;
                 open_[k].offset = static_cast<std::uint32_t>(byte - chunk_.stream.data());
                 open_[k].first_event = i;
                 if constexpr (kPrunes) {
-                    open_[k].excluded =
-                        (k > 1 && open_[k - 1].excluded) || !options_.is_listed(*left);
+                    open_[k].excluded = (k > 1 && open_[k - 1].excluded) ||
+                                        (!options_.listed.empty() &&
+                                         options_.listed[codes_.word(*left)] == 0);
                 }
             }
             length_ = length;
         }
         for (; task < task_code_.size(); ++task) trie_.starts[task][word] = here();
         close(0, size, last);
+    }
+
+    void finish() {
+        std::sort(chunk_.large.begin(), chunk_.large.end(),
+                  [](const LargeCount& a, const LargeCount& b) { return a.offset < b.offset; });
+        chunk_.stream.shrink_to_fit();
+        chunk_.words.shrink_to_fit();
+        chunk_.probability.resize(chunk_.words.size());
     }
 
     // The context <s> has an event for each sentence, but is no n-gram.
@@ -234,7 +247,7 @@ class ChunkBuilder {
             std::uint8_t* event = append(i == 0 ? 0 : 1, 1);
             if (i == 0) event[kEventBytes] = 0;
         }
-        chunk_.words.back() = kBeginSentence;
+        chunk_.words.back() = codes_.code(kBeginSentence);
         ++chunk_.opened[1];
     }
 
@@ -328,12 +341,13 @@ inline std::vector<std::size_t> cut_tasks(const CountTrie& trie, unsigned thread
 }
 
 template <unsigned W, bool kPrunes>
-void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t> counts, const WordCodes& codes, const Buckets& buckets,
-           const WindowLayout& layout, const CountOptions& options, Progress& progress) {
+void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t> counts,
+           const Buckets& buckets, const WindowLayout& layout, const CountOptions& options,
+           Progress& progress) {
     Buffer<std::uint32_t> first_words;
     progress.begin("collect windows", ids.size());
     Buffer<Window<W>> windows = partition_windows<W>(
-        ids.span(), codes, buckets, layout, first_words, options.threads, progress);
+        ids.span(), trie.codes, buckets, layout, first_words, options.threads, progress);
     ids.clear();
 
     const std::size_t vocabulary_size = counts.size();
@@ -370,7 +384,7 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
     const auto build_chunk = [&](std::size_t i, unsigned worker) {
         TrieChunk& chunk = trie.chunks[i];
         statistics[i].assign(options.order, {});
-        ChunkBuilder<W, kPrunes> builder(options, layout, codes, trie, chunk, statistics[i]);
+        ChunkBuilder<W, kPrunes> builder(options, layout, trie, chunk, statistics[i]);
         for (std::size_t bucket = cuts[i]; bucket < cuts[i + 1]; ++bucket) {
             Window<W>* window = windows.data() + buckets.begin[bucket];
             const std::size_t size = buckets.begin[bucket + 1] - buckets.begin[bucket];
@@ -384,11 +398,7 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
             }
             progress.advance(size);
         }
-        std::sort(chunk.large.begin(), chunk.large.end(),
-                  [](const LargeCount& a, const LargeCount& b) { return a.offset < b.offset; });
-        chunk.stream.shrink_to_fit();
-        chunk.words.shrink_to_fit();
-        chunk.probability.resize(chunk.words.size());
+        builder.finish();
     };
     parallel_for(trie.chunks.size(), options.threads, progress, build_chunk);
     for (const CountsOfCounts& of_chunk : statistics) {
@@ -400,13 +410,12 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
 
 template <unsigned W>
 void build_pruned_or_not(CountTrie& trie, Buffer<std::uint32_t>& ids,
-                         Span<const std::uint32_t> counts, const WordCodes& codes,
-                         const Buckets& buckets, const WindowLayout& layout,
-                         const CountOptions& options, Progress& progress) {
+                         Span<const std::uint32_t> counts, const Buckets& buckets,
+                         const WindowLayout& layout, const CountOptions& options, Progress& progress) {
     if (options.prunes()) {
-        build<W, true>(trie, ids, counts, codes, buckets, layout, options, progress);
+        build<W, true>(trie, ids, counts, buckets, layout, options, progress);
     } else {
-        build<W, false>(trie, ids, counts, codes, buckets, layout, options, progress);
+        build<W, false>(trie, ids, counts, buckets, layout, options, progress);
     }
 }
 
@@ -466,12 +475,12 @@ inline CountTrie build_count_trie(Buffer<std::uint32_t>& ids, std::uint64_t voca
     const Buckets buckets = cut_buckets(counts.span());
     counts[kBeginSentence] = counts[kEndSentence];  // what precedes words: <s>, never </s>
     counts[kEndSentence] = 0;
-    const WordCodes codes(counts.span());
+    trie.codes = WordCodes(counts.span());
     std::swap(counts[kBeginSentence], counts[kEndSentence]);
-    const WindowLayout layout(options.order, buckets, codes, vocabulary_size);
+    const WindowLayout layout(options.order, buckets, trie.codes, vocabulary_size);
     const auto build = [&](auto parts) {
         count_trie::build_pruned_or_not<decltype(parts)::value>(
-            trie, ids, counts.span(), codes, buckets, layout, options, progress);
+            trie, ids, counts.span(), buckets, layout, options, progress);
     };
     const unsigned parts = layout.parts();
     if (parts <= 2) build(std::integral_constant<unsigned, 2>{});

@@ -41,6 +41,7 @@ struct Window {
 // Codes of words, ascending like the ids: code(w) = w + the share of the corpus before w.
 class WordCodes {
   public:
+    WordCodes() = default;
     explicit WordCodes(Span<const std::uint32_t> counts) : code_(counts.size()) {
         std::uint64_t total = 0;
         for (std::uint32_t count : counts) total += count;
@@ -58,6 +59,9 @@ class WordCodes {
             before += counts[word];
         }
     }
+
+    // The code of a word stands for another number from now on.
+    void rename(std::uint32_t word, std::uint32_t name) { word_[code_[word]] = name; }
 
     unsigned bits() const { return bits_; }
     std::uint32_t code(std::uint32_t word) const { return code_[word]; }

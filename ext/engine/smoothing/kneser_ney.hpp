@@ -67,9 +67,10 @@ inline void to_log10(NgramLevel& level, std::uint64_t begin, std::uint64_t end) 
 }
 
 // Writes the n-grams of one chunk; next[k] is the index of its first one of order k.
-inline void write_chunk(const CountTrie& trie, const TrieChunk& chunk,
-                        const Buffer<std::uint32_t>& new_id, std::vector<std::uint64_t> next,
+inline void write_chunk(const CountTrie& trie, TrieChunk& chunk, std::vector<std::uint64_t> next,
                         SortedNgrams& ngrams) {
+    // In a loop of its own, which keeps many cache misses under way.
+    for (std::uint32_t& word : chunk.words) word = trie.codes.word(word);
     std::array<std::uint32_t, kMaxOrder + 1> index;  // by order, of the current n-gram
     const std::uint8_t* event = chunk.stream.data();
     const std::uint8_t* end = chunk.stream.data() + chunk.stream.size();
@@ -82,9 +83,8 @@ inline void write_chunk(const CountTrie& trie, const TrieChunk& chunk,
         event += kEventBytes + (length - shared);
         unsigned k = shared + 1;
         if (k == 1) {
-            index[1] = new_id[*left];
-            const bool kept = (trie.unigram_count[*left] & kPruned) == 0;
-            if (kept) ngrams.levels[0].log10_backoff[index[1]] = *gamma;
+            index[1] = *left;
+            if (index[1] != kUnkWord) ngrams.levels[0].log10_backoff[index[1]] = *gamma;
             ++k, ++left, ++probability, ++gamma;
         }
         for (; k <= length; ++k, ++left, ++probability) {
@@ -93,7 +93,7 @@ inline void write_chunk(const CountTrie& trie, const TrieChunk& chunk,
             NgramLevel& level = ngrams.levels[k - 1];
             const std::uint64_t i = next[k]++;
             index[k] = static_cast<std::uint32_t>(i);
-            level.word[i] = new_id[*left];
+            level.word[i] = *left;
             level.suffix[i] = index[k - 1];
             level.log10_prob[i] = *probability;
             if (k < trie.order) level.log10_backoff[i] = backoff;
@@ -109,11 +109,11 @@ inline Estimate estimate(CountTrie& trie, const std::vector<Discounts>& discount
     const Buffer<float> unigram =
         estimation::unigram_probabilities(trie, discounts[0], options);
     sum_contexts(trie, unigram, discounts, options.threads, progress);
-    Buffer<std::uint32_t> new_id(trie.vocabulary_size(), estimation::kUnkWord);
     for (std::uint32_t word = 0; word < trie.vocabulary_size(); ++word) {
-        if ((trie.unigram_count[word] & kPruned) != 0) continue;
-        new_id[word] = static_cast<std::uint32_t>(result.kept_words.size());
-        result.kept_words.push_back(word);
+        const bool kept = (trie.unigram_count[word] & kPruned) == 0;
+        const auto id = static_cast<std::uint32_t>(result.kept_words.size());
+        if (trie.order > 1) trie.codes.rename(word, kept ? id : estimation::kUnkWord);
+        if (kept) result.kept_words.push_back(word);
     }
 
     std::vector<NgramLevel>& levels = result.ngrams.levels;
@@ -139,10 +139,12 @@ inline Estimate estimate(CountTrie& trie, const std::vector<Discounts>& discount
         if (k < trie.order) level.log10_backoff.resize(size);
     }
 
+    trie.recycling.reset();
+
     progress.begin("collect n-grams", trie.first_event.empty() ? 0 : trie.first_event.back());
     parallel_for(trie.chunks.size(), options.threads, progress, [&](std::size_t i, unsigned) {
         TrieChunk& chunk = trie.chunks[i];
-        estimation::write_chunk(trie, chunk, new_id, first[i], result.ngrams);
+        estimation::write_chunk(trie, chunk, first[i], result.ngrams);
         if (options.log10) {
             for (unsigned k = 2; k <= trie.order; ++k) {
                 estimation::to_log10(levels[k - 1], first[i][k], first[i + 1][k]);

@@ -25,11 +25,6 @@ from ngram.errors import InputError
 ctypedef const uint8_t const_byte
 
 
-cdef extern from "base/memory.hpp" namespace "ngram" nogil:
-    cdef cppclass Recycling:
-        Recycling() except +raise_ngram_error
-
-
 cdef extern from "counts/count_trie.hpp" namespace "ngram" nogil:
     const unsigned kMaxOrder
 
@@ -73,19 +68,6 @@ cdef extern from "smoothing/kneser_ney.hpp" namespace "ngram" nogil:
 
 
 MAX_ORDER = kMaxOrder
-
-
-cdef class RecycledMemory:
-    """Context manager: released memory is kept for reuse until the end of the block."""
-
-    cdef unique_ptr[Recycling] recycling
-
-    def __enter__(self):
-        self.recycling = unique_ptr[Recycling](new Recycling())
-        return self
-
-    def __exit__(self, *error):
-        self.recycling.reset()
 
 
 cdef class Estimator:
