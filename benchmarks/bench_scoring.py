@@ -72,9 +72,12 @@ def bench(
 
     # A long run, as kenlm_benchmark starts its clock before its worker has any work.
     repeat = options.repeat
-    ids, offsets = repeated(*model.encode_batch(sentences), repeat)
+    ids, offsets = repeated(*model.encode(sentences), repeat)
     variants = {
         "ngram ids": lambda: (
+            clock(lambda: model.score_id_sums(ids, offsets, threads=1)) / repeat
+        ),
+        "ngram ids, per token": lambda: (
             clock(lambda: model.score_ids(ids, offsets, threads=1)) / repeat
         ),
         "ngram list[str]": lambda: clock(
@@ -104,7 +107,7 @@ def bench(
         record.write(
             "scoring",
             variant=name,
-            model={"name": options.arpa.name, "ngrams": sum(model.ngram_counts)},
+            model={"name": options.arpa.name, "ngrams": sum(model.table.counts)},
             order=model.order,
             corpus={
                 "name": options.text.name,

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import ngram
+
 RESULTS = Path(__file__).parent / "results"
 BUILD_FLAGS = "g++ -std=c++17 -O3 -ffp-contract=off"
 
@@ -92,8 +94,8 @@ def write(benchmark: str, **fields: object) -> None:
 
 
 def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("ngram-engine", "numpy", "kenlm"):
+    found = {"python": platform.python_version(), "ngram-engine": ngram.__version__}
+    for package in ("numpy", "kenlm"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

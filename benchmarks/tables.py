@@ -122,15 +122,15 @@ def prediction() -> str:
 
 def arpa() -> str:
     rows = newest("arpa", ("variant", "model"))
-    if not rows:
-        return ""
     return table(
-        ["ARPA", "seconds", "spread"],
+        ["ARPA", "M n-grams", "s", "spread", "processor ns/line"],
         [
             [
-                str(row["variant"]),
+                f"{row['model']['name']}: {row['variant']}",
+                f"{row['model']['ngrams'] / 1e6:.1f}",
                 f"{row['seconds']['median']:.2f}",
                 f"{row['seconds']['min']:.2f} - {row['seconds']['max']:.2f}",
+                f"{row['cpu_nanoseconds_per_line']['median']:.0f}",
             ]
             for row in rows
         ],

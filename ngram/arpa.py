@@ -1,10 +1,11 @@
 """ARPA files: the text format of back-off models that nearly every toolkit reads.
 
-Input: an ARPA file, plain or compressed, of this package or another toolkit; or n-grams
-and their vocabulary. Output: `SortedNgrams` and `Vocabulary`, or an ARPA file that is byte
-for byte what `lmplz` writes for the same numbers. Every n-gram written has its prefix and
-its suffix among the shorter ones, counts in the header are exact, and below the highest
-order every line has a back-off. Read `ngram/model.py` next, which makes models of n-grams.
+Input: an ARPA file, plain or compressed, of this package or another toolkit; or
+n-grams and their vocabulary. Output: `SortedNgrams` and `Vocabulary`, or an ARPA file
+that is byte for byte what `lmplz` writes for the same numbers. Every n-gram written has
+its prefix and its suffix among the shorter ones, counts in the header are exact, and
+below the highest order every line has a back-off. Read `ngram/model.py` next, which
+makes models of n-grams.
 """
 
 import io
@@ -17,10 +18,11 @@ from typing import IO, TYPE_CHECKING
 from ngram._core import arpa as _arpa
 from ngram.errors import InputError
 from ngram.files import STDIN, atomic_output, open_input
+from ngram.threads import thread_count
 
 if TYPE_CHECKING:
     from ngram._core.ngrams import SortedNgrams
-    from ngram._core.vocabulary import Vocabulary
+    from ngram.vocabulary import Vocabulary
 
 __all__ = ["ArpaWarning", "format_arpa", "parse_arpa"]
 
@@ -65,30 +67,28 @@ def parse_arpa(
     Raises
     ------
     InputError
-        If the text is not ARPA or contradicts itself, with its line; with `strict`, also
-        if it lacks `<unk>`, `<s>`, `</s>` or the prefix or suffix of an n-gram.
+        If the text is not ARPA or contradicts itself, with its line; with `strict`,
+        also if it lacks `<unk>`, `<s>`, `</s>` or the prefix or suffix of an n-gram.
 
     Warns
     -----
     ArpaWarning
-        If something was added: a missing `<unk>`, `<s>` or `</s>` gets log10 probability
-        -100 (`<UNK>` is taken for a missing `<unk>`); a missing prefix or suffix of an
-        n-gram gets the probability that backing off gives it, and back-off 0.
+        If something was added: a missing `<unk>`, `<s>` or `</s>` gets log10
+        probability -100 (`<UNK>` is taken for a missing `<unk>`); a missing prefix or
+        suffix of an n-gram gets the probability that backing off gives it, and
+        back-off 0.
     """
-    count = _thread_count(threads)
+    count = thread_count(threads)
     with open_input(path) as stream:
         name = stream.name
-        # A plain file is read by the engine itself.
-        if (
-            stream.compression is None
-            and isinstance(path, (str, os.PathLike))
-            and os.fspath(path) != STDIN
-        ):
-            with open(path, "rb", buffering=0) as file:
+        plain = _plain_file(path) if stream.compression is None else None
+        if plain is not None:
+            # The engine reads it without the help of Python.
+            with open(plain, "rb", buffering=0) as file:
                 ngrams, vocabulary, lacked = _arpa.read_arpa(
                     file.fileno(),
                     name,
-                    size=_regular_size(file.fileno()) or 0,
+                    size=os.fstat(file.fileno()).st_size,
                     strict=strict,
                     threads=count,
                     progress=progress,
@@ -127,12 +127,12 @@ def format_arpa(
     Raises
     ------
     InputError
-        Before anything is written, if a word is empty or holds white space or NUL, which
-        separate words in ARPA: it would be read back as other words.
+        Before anything is written, if a word is empty or holds white space or NUL,
+        which separate words in ARPA: it would be read back as other words.
     ModelFileError
         If the file cannot be written (no space, no permission, no directory).
     """
-    count = _thread_count(threads)
+    count = thread_count(threads)
     if not isinstance(path, (str, os.PathLike)):
         if not hasattr(path, "write") or isinstance(path, io.TextIOBase):
             raise InputError(
@@ -140,7 +140,9 @@ def format_arpa(
                 f"{type(path).__name__}."
             )
         name = str(getattr(path, "name", None) or type(path).__name__)
-        _arpa.write_arpa(ngrams, vocabulary, path, name, threads=count, progress=progress)
+        _arpa.write_arpa(
+            ngrams, vocabulary, path, name, threads=count, progress=progress
+        )
         return
     with atomic_output(path) as sink:
         _arpa.write_arpa(
@@ -153,27 +155,21 @@ def format_arpa(
         )
 
 
+def _plain_file(path: str | os.PathLike[str] | IO[bytes]) -> str | None:
+    """Return the path of a regular file, which can be opened again."""
+    if not isinstance(path, (str, os.PathLike)) or os.fspath(path) == STDIN:
+        return None
+    return os.fspath(path) if stat.S_ISREG(os.stat(path).st_mode) else None
+
+
 def _descriptor(sink: IO[bytes]) -> int | IO[bytes]:
     """Return the descriptor of a plain file, which the engine writes without copies."""
-    if isinstance(sink, io.BufferedWriter) and _regular_size(sink.fileno()) is not None:
-        sink.flush()
-        return sink.fileno()
+    if isinstance(sink, io.BufferedWriter):
+        descriptor = sink.fileno()
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            sink.flush()
+            return descriptor
     return sink
-
-
-def _regular_size(descriptor: int) -> int | None:
-    status = os.fstat(descriptor)
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-def _thread_count(threads: int | None) -> int:
-    if threads is None:
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
-    if threads < 1:
-        raise InputError(f"threads is {threads}: it must be at least 1.")
-    return threads
 
 
 def _warn(name: str, lacked: "_arpa.Lacked") -> None:

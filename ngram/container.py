@@ -1,10 +1,10 @@
 """The model file: named arrays and text in one safetensors file, mapped when opened.
 
-Input of `write_container`: arrays and string metadata. Input of `open_container`: a path.
-Output: a `Container` whose arrays are read-only views of the mapped file. What the arrays
-mean is up to `ngram.model`; the bytes of the file are described in `docs/format.md`.
-A file from a stranger is data: every length, offset, type and shape is checked before use,
-and nothing in it is ever executed.
+Input of `write_container`: arrays and string metadata. Input of `open_container`: a
+path. Output: a `Container` whose arrays are read-only views of the mapped file. What
+the arrays mean is up to `ngram.model`; the bytes of the file are described in
+`docs/format.md`. A file from a stranger is data: every length, offset, type and shape
+is checked before use, and nothing in it is ever executed.
 """
 
 import json
@@ -26,14 +26,14 @@ from ngram.files import SUFFIXES, atomic_output, compression
 
 FORMAT_VERSION = 1
 
-# Data begins at a multiple of the page size and every array at a multiple of a cache line.
+# Data begins at a multiple of a page, every array at a multiple of a cache line.
 PAGE = 4096
 LINE = 64
 
 # zlib.crc32 runs at about 4 GB/s: files up to this size are verified in under 20 ms.
 VERIFY_UP_TO = 64 << 20
 
-# The largest header we read. Ours have a few kilobytes; the safetensors library stops here.
+# The largest header we read: that of the safetensors library. Ours have kilobytes.
 HEADER_LIMIT = 100_000_000
 
 DTYPES = {
@@ -114,8 +114,8 @@ class Container:
             if crc32 != tensor.crc32:
                 raise ModelFileError(
                     f"{self.path}: the array {tensor.name!r} is damaged: its CRC-32 is "
-                    f"{crc32} and should be {tensor.crc32}. Copy the file again from where "
-                    "it came from, or train the model again."
+                    f"{crc32} and should be {tensor.crc32}. Copy the file again from "
+                    "where it came from, or train the model again."
                 )
 
 
@@ -136,7 +136,8 @@ def write_container(
     arrays : mapping of str to ndarray
         Written in this order.
     metadata : mapping of str to str
-        Keys `format`, `format_version`, `header_crc32` and `tensors` are the container's.
+        Keys `format`, `format_version`, `header_crc32` and `tensors` are the
+        container's.
     """
     if os.path.splitext(path)[1].lower() in SUFFIXES:
         raise InputError(
@@ -165,8 +166,8 @@ def open_container(
     ----------
     path : path-like
     verify : bool, default=None
-        Whether to compare every array with its checksum. By default files of up to 64 MiB
-        are verified; the header always is.
+        Whether to compare every array with its checksum. By default files of up to 64
+        MiB are verified; the header always is.
     in_memory : bool, default=False
         Read the file into memory at once instead of mapping it. Queries of large models
         are then faster (large pages) and the file may be changed.
@@ -187,7 +188,7 @@ def open_container(
     base = 8 + len(header_bytes)
     tensors = _tensors(path, metadata, entries, base, len(data))
     if in_memory:
-        data = memoryview(np.frombuffer(data, np.uint8).copy()).toreadonly()
+        data = np.frombuffer(data, np.uint8).copy().data.toreadonly()
     arrays = {tensor.name: _array(data, tensor) for tensor in tensors}
     container = Container(
         path,
@@ -209,9 +210,11 @@ _RESERVED = ("format", "format_version", "header_crc32", "tensors")
 def _payload(name: str, array: NDArray[Any]) -> tuple[memoryview, bytes]:
     """Return the bytes of an array and the zeros that fill its last line."""
     if array.dtype not in DTYPE_NAMES:
-        raise TypeError(f"array {name!r} has dtype {array.dtype}, which has no place in a file")
+        raise TypeError(
+            f"array {name!r} has dtype {array.dtype}, which has no place in a file"
+        )
     flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    return memoryview(flat), bytes(-flat.nbytes % LINE)
+    return flat.data, bytes(-flat.nbytes % LINE)
 
 
 def _header(
@@ -247,10 +250,12 @@ def _header(
     header = _dump({"__metadata__": fields, **entries}).encode("ascii")
     header += b" " * (-(8 + len(header)) % PAGE)
     if len(header) > HEADER_LIMIT:
-        raise ValueError(f"the header has {len(header)} bytes, more than {HEADER_LIMIT}")
+        raise ValueError(
+            f"the header has {len(header)} bytes, more than {HEADER_LIMIT}"
+        )
     position = header.index(CHECKSUM_KEY.encode()) + len(CHECKSUM_KEY)
-    crc32 = f"{zlib.crc32(header):08x}".encode()
-    return header[:position] + crc32 + header[position + 8 :]
+    checksum = f"{zlib.crc32(header):08x}".encode()
+    return header[:position] + checksum + header[position + 8 :]
 
 
 def _dump(value: Any) -> str:
@@ -265,7 +270,9 @@ def _map(path: Path) -> memoryview:
                 raise ModelFileError(f"{path}: the file is empty, not a model.")
             mapped = mmap.mmap(source.fileno(), size, access=mmap.ACCESS_READ)
     except IsADirectoryError as error:
-        raise ModelFileError(f"{path}: this is a directory, not a model file.") from error
+        raise ModelFileError(
+            f"{path}: this is a directory, not a model file."
+        ) from error
     except ModelFileError:
         raise
     except (OSError, ValueError) as error:
@@ -284,13 +291,13 @@ def _header_bytes(path: Path, data: memoryview) -> bytes:
         raise ModelFileError(f"{path}: {_other_kind(bytes(data[: 1 << 16]))}")
     if length > HEADER_LIMIT:
         raise ModelFileError(
-            f"{path}, byte 0: the header would have {length} bytes; a model's has at most "
-            f"{HEADER_LIMIT}. The file is damaged."
+            f"{path}, byte 0: the header would have {length} bytes; a model's has at "
+            f"most {HEADER_LIMIT}. The file is damaged."
         )
     if 8 + length > size:
         raise ModelFileError(
-            f"{path}: the file is cut off: it has {size} bytes and its header alone needs "
-            f"{8 + length}. Copy it again from where it came from."
+            f"{path}: the file is cut off: it has {size} bytes and its header alone "
+            f"needs {8 + length}. Copy it again from where it came from."
         )
     return bytes(data[8 : 8 + length])
 
@@ -305,8 +312,8 @@ def _other_kind(begin: bytes) -> str:
     packed = compression(begin)
     if packed:
         return (
-            f"this file is compressed ({packed}), and a model, which is mapped into memory, "
-            "must not be. Decompress it. (An ARPA file may be compressed: "
+            f"this file is compressed ({packed}), and a model, which is mapped into "
+            "memory, must not be. Decompress it. (An ARPA file may be compressed: "
             "ngram.read_arpa(path).)"
         )
     if b"\\data\\" in begin:
@@ -314,9 +321,9 @@ def _other_kind(begin: bytes) -> str:
     if begin[8:9] == b"{" and b'"dtype"' in begin:
         return "this is a safetensors file, but no n-gram model."
     if begin.startswith(b"\x80") and begin[1:2] in b"\x02\x03\x04\x05":
-        return "this is a Python pickle, not a model file. Models are saved with Model.save."
+        return "this is a Python pickle. Models are saved with Model.save."
     if not any(byte < 9 for byte in begin):
-        return "this is a text file, not a model. Train a model on it with ngram.train(path)."
+        return "this is a text file. Train a model on it with ngram.train(path)."
     return "this is not an n-gram model file, or its first bytes are damaged."
 
 
@@ -327,15 +334,18 @@ def _parse_header(path: Path, header: bytes) -> tuple[dict[str, str], dict[str, 
     if version != str(FORMAT_VERSION):
         if version.isdecimal() and len(version) < 10:
             raise ModelFileError(
-                f"{path}: the file has format version {version}, this release of ngram reads "
-                f"version {FORMAT_VERSION}. Install a release that reads version {version}, "
-                "or train the model again."
+                f"{path}: the file has format version {version}, this release of ngram "
+                f"reads version {FORMAT_VERSION}. Install a release that reads version "
+                f"{version}, or train the model again."
             )
         raise _damaged_header(path, "the format version is not a number")
-    # Read before parsing: a damaged header should say so, not fail somewhere in the JSON.
+    # Read before parsing: a damaged header should say so, not fail somewhere in the
+    # JSON.
     position = header.find(CHECKSUM_KEY.encode(), version_end) + len(CHECKSUM_KEY)
     stored = header[position : position + 8]
-    zeroed = zlib.crc32(header[position + 8 :], zlib.crc32(header[:position] + b"00000000"))
+    zeroed = zlib.crc32(
+        header[position + 8 :], zlib.crc32(header[:position] + b"00000000")
+    )
     if stored != f"{zeroed:08x}".encode():
         raise _damaged_header(path, "its CRC-32 does not match")
     try:
@@ -355,8 +365,8 @@ def _parse_header(path: Path, header: bytes) -> tuple[dict[str, str], dict[str, 
 
 def _damaged_header(path: Path, reason: str) -> ModelFileError:
     return ModelFileError(
-        f"{path}, byte 8: the header is damaged: {reason}. Copy the file again from where it "
-        "came from, or train the model again."
+        f"{path}, byte 8: the header is damaged: {reason}. Copy the file again from "
+        "where it came from, or train the model again."
     )
 
 
@@ -378,7 +388,8 @@ def _tensors(
     try:
         described = json.loads(metadata["tensors"], object_pairs_hook=_unique_keys)
         tensors = [
-            _tensor(name, entry, described[name], base) for name, entry in entries.items()
+            _tensor(name, entry, described[name], base)
+            for name, entry in entries.items()
         ]
         if len(described) != len(tensors):
             raise ValueError("arrays are described that are not there")

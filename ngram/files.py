@@ -1,8 +1,8 @@
 """Files at the edge: inputs of any compression, outputs that are complete or absent.
 
 `open_input` gives the bytes of a file, of a gzip, xz, bzip2 or zstandard file, or of
-stdin ("-"); what a file is, its first bytes say, not its name. `atomic_output` writes to a
-temporary file that takes the final name when it is complete. Both name the path in
+stdin ("-"); what a file is, its first bytes say, not its name. `atomic_output` writes
+to a temporary file that takes the final name when it is complete. Both name the path in
 every error. Read `ngram/text.py` next, which reads corpora with this.
 """
 
@@ -23,7 +23,7 @@ from typing import IO, Any, Protocol
 
 from ngram.errors import InputError, MissingDependencyError, ModelFileError
 
-__all__ = ["InputStream", "atomic_output", "compression", "open_input"]
+__all__ = ["InputStream", "atomic_output", "check_text", "compression", "open_input"]
 
 Path = str | os.PathLike[str]
 
@@ -59,11 +59,14 @@ def compression(head: bytes) -> str | None:
 class _Decoder(Protocol):
     """The part of `lzma.LZMADecompressor` used here."""
 
-    eof: bool
-    needs_input: bool
-    unused_data: bytes
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
 
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 class _GzipDecoder:
@@ -82,9 +85,10 @@ class _GzipDecoder:
         return self._decoder.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        data = self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
+        decoder = self._decoder
+        data = decoder.decompress(decoder.unconsumed_tail + data, max_length)
         # A full output may have more behind it, even if all input is taken.
-        self.needs_input = not self._decoder.unconsumed_tail and len(data) < max_length
+        self.needs_input = not decoder.unconsumed_tail and len(data) < max_length
         return data
 
 
@@ -95,9 +99,9 @@ class _ZstdDecoder:
     STEP = 1 << 14
 
     def __init__(self) -> None:
-        self._decoder = _zstandard().ZstdDecompressor(
-            max_window_size=1 << 31
-        ).decompressobj()
+        self._decoder = (
+            _zstandard().ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+        )
         self._data = b""
 
     @property
@@ -185,16 +189,20 @@ class InputStream(io.RawIOBase):
 
     def _read_raw(self, size: int) -> bytes:
         try:
-            return self._raw.read(size) or b""
+            # One system call at a time: Ctrl-C gets through between two.
+            return getattr(self._raw, "read1", self._raw.read)(size) or b""
         except OSError as error:
-            raise InputError(f"{self.name}: cannot be read: {error.strerror}.") from error
+            what = error.strerror or error
+            raise InputError(f"{self.name}: cannot be read: {what}.") from error
 
     def _decode(self) -> bytes:
         """Return the next decompressed bytes; none at the end."""
         while not self._ended:
-            assert self._decoder is not None and self.compression is not None
+            assert self._decoder is not None
+            assert self.compression is not None
             if self._decoder.eof:
-                self._packed = self._next_member(self._decoder.unused_data + self._packed)
+                rest = self._decoder.unused_data + self._packed
+                self._packed = self._next_member(rest)
                 if not self._packed:
                     break
                 self._decoder = DECODERS[self.compression]()
@@ -213,7 +221,7 @@ class InputStream(io.RawIOBase):
         return b""
 
     def _next_member(self, packed: bytes) -> bytes:
-        """Return the input from the next compressed member on; files may hold several."""
+        """Return the input from the next member on; a file may hold several."""
         while True:
             packed = packed.lstrip(b"\0")  # padding
             if len(packed) >= HEAD or not (more := self._read_raw(BLOCK)):
@@ -225,8 +233,8 @@ class InputStream(io.RawIOBase):
 
     def _damaged(self, reason: str) -> InputError:
         return InputError(
-            f"{self.name}: the {self.compression} file is damaged or incomplete: {reason}. "
-            "Copy or download it again."
+            f"{self.name}: the {self.compression} file is damaged or incomplete: "
+            f"{reason}. Copy or download it again."
         )
 
     def readable(self) -> bool:
@@ -291,8 +299,9 @@ def open_input(source: Path | IO[bytes]) -> InputStream:
         return InputStream(source, str(name or type(source).__name__), close=False)
     name = os.fspath(source)
     if name == STDIN:
-        stdin: IO[bytes] = getattr(sys.stdin, "buffer", sys.stdin)
-        return InputStream(stdin, "stdin", close=False)
+        if sys.stdin is None:
+            raise InputError('stdin is closed: name a file instead of "-".')
+        return InputStream(sys.stdin.buffer, "stdin", close=False)
     return _open_path(name)
 
 
@@ -316,7 +325,70 @@ def _open_path(name: str) -> InputStream:
         raise
 
 
-# ---- outputs ---------------------------------------------------------------------------
+# What a text is not, by its first bytes.
+OTHER_FORMATS = {
+    b"mmap lm http://kheafield.com/code": (
+        "a binary model of KenLM. Pass the text it was trained on"
+    ),
+    b"PK\x03\x04": "a zip archive. Unpack it first",
+    b"%PDF-": "a PDF document. Extract its text first, for example with pdftotext",
+    b"PAR1": "a Parquet table. Pass its text column as an iterable of str",
+    b"\x93NUMPY": "a NumPy array. Load it and pass (ids, offsets, vocabulary)",
+}
+BYTE_ORDER_MARKS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+
+
+def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
+    """Raise InputError if a file that begins with `head` is not a text.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes, some thousand if there are as many.
+    name : str
+        Of the file, for the message.
+    binary : bool
+        Any bytes will do, so the encoding is not checked.
+    """
+    for magic, what in OTHER_FORMATS.items():
+        if head.startswith(magic):
+            raise InputError(f"{name}: this is {what}.")
+    if head.lstrip().startswith(b"\\data\\"):
+        raise InputError(
+            f"{name}: this is an ARPA model, not a text. Read it with ngram.read_arpa, "
+            "or convert it with `ngram convert`."
+        )
+    if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 100_000_000:
+        raise InputError(
+            f"{name}: this is a model file (safetensors), not a text. Open a model "
+            "with ngram.load."
+        )
+    if compression(head):
+        raise InputError(f"{name}: this is compressed twice. Decompress it first.")
+    if binary:
+        return
+    for mark, encoding in BYTE_ORDER_MARKS.items():
+        if head.startswith(mark):
+            raise _encoding_error(name, encoding)
+    if len(head) >= 16 and head.count(0) * 3 > len(head):
+        # Latin letters have one NUL each in UTF-16, three in UTF-32.
+        wide = head.count(0) * 2 > len(head)
+        raise _encoding_error(name, "UTF-32" if wide else "UTF-16")
+
+
+def _encoding_error(name: str, encoding: str) -> InputError:
+    return InputError(
+        f"{name}: this text is encoded in {encoding}; it must be UTF-8. Convert it: "
+        f"iconv -f {encoding} -t UTF-8 {name} > converted.txt"
+    )
+
+
+# ---- outputs ------------------------------------------------------------------------
 
 
 class _OutputFile(io.FileIO):
@@ -338,8 +410,8 @@ class _OutputFile(io.FileIO):
 def _write_error(path: str, error: OSError) -> ModelFileError:
     what = error.strerror or str(error)
     advice = {
-        errno.ENOSPC: " Free some space or write to another disk; nothing partial is left.",
-        errno.EDQUOT: " Free some space or write to another disk; nothing partial is left.",
+        errno.ENOSPC: " Free some space or write to another disk.",
+        errno.EDQUOT: " Free some space or write to another disk.",
         errno.ENOENT: " Create the directory first.",
         errno.EACCES: " Choose a directory that you may write to.",
         errno.EROFS: " Choose a directory that you may write to.",

@@ -1,8 +1,9 @@
 """The model: score text, predict what comes next, save and load.
 
-Input: n-grams from the estimator or an ARPA file, or a model file. Output: `Model`, which
-inherits its per-token work from the compiled `PredictingModel`. What a model file holds
-is described in `docs/format.md`. Read `ngram/estimate.py` next, which trains models.
+Input: n-grams from the estimator or an ARPA file, or a model file. Output: `Model`,
+which inherits its per-token work from the compiled `PredictingModel`. What a model file
+holds is described in `docs/format.md`. Read `ngram/estimate.py` next, which trains
+models.
 """
 
 import json
@@ -21,13 +22,13 @@ from ngram import prediction, scoring
 from ngram._core.model import Table
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.prediction import PredictingModel, SuccessorLists
-from ngram._core.vocabulary import Vocabulary
 from ngram.arpa import format_arpa, parse_arpa
 from ngram.container import Container, open_container, write_container
 from ngram.errors import InputError, ModelFileError
 from ngram.text import NATIVE, Tokenizer
 from ngram.threads import thread_count
 from ngram.version import __version__
+from ngram.vocabulary import Vocabulary
 
 __all__ = ["Model", "load", "read_arpa"]
 
@@ -77,7 +78,8 @@ class Model(PredictingModel):
     Examples
     --------
     >>> import ngram
-    >>> model = ngram.train(["a rose is a rose", "a rose is red"], order=3)
+    >>> sentences = ["a rose is a rose", "a rose is red"]
+    >>> model = ngram.train(sentences, order=3, discount_fallback=(0.5, 1, 1.5))
     >>> model.next_tokens("a rose", k=1)[0][0]
     'is'
     """
@@ -135,8 +137,8 @@ class Model(PredictingModel):
         """
         if ngrams.counts[0] != len(vocabulary):
             raise InputError(
-                f"there are {ngrams.counts[0]} unigrams and {len(vocabulary)} words in the "
-                "vocabulary: they must be the same words."
+                f"there are {ngrams.counts[0]} unigrams and {len(vocabulary)} words in "
+                "the vocabulary: they must be the same words."
             )
         table = Table.build(ngrams, thread_count(threads), progress, consume=consume)
         origin = Origin(_rows(discounts), _rows(counts_of_counts), training)
@@ -171,12 +173,18 @@ class Model(PredictingModel):
         structure = metadata.get("structure", "")
         if structure not in STRUCTURES:
             raise ModelFileError(
-                f"the model has the structure {structure!r}, this release of ngram reads "
-                f"{', '.join(map(repr, STRUCTURES))}. Install the release it was saved with "
-                f"(ngram {metadata.get('version')}), or train the model again."
+                f"the model has the structure {structure!r}, this release of ngram "
+                f"reads {', '.join(map(repr, STRUCTURES))}. Install the release it was "
+                f"saved with (ngram {metadata.get('version')}), or train the model "
+                "again."
             )
         table = STRUCTURES[structure].attach(_part(arrays, structure + "."))
-        vocabulary = Vocabulary.attach(_part(arrays, VOCABULARY))
+        try:
+            vocabulary = Vocabulary.attach(_part(arrays, VOCABULARY))
+        except KeyError as error:
+            raise ModelFileError(
+                f"the vocabulary of the model is damaged: the array {error} is missing."
+            ) from error
         if len(vocabulary) != table.vocabulary_size:
             raise ModelFileError(
                 f"the vocabulary has {len(vocabulary)} words, the table of n-grams has "
@@ -238,7 +246,8 @@ class Model(PredictingModel):
         Parameters
         ----------
         path : path-like
-            Names ending in `.gz`, `.bz2`, `.xz` or `.zst` are compressed; "-" is stdout.
+            Names ending in `.gz`, `.bz2`, `.xz` or `.zst` are compressed; "-" is
+            stdout.
         threads : int, default=None
             By default, all processors. The bytes do not depend on it.
         progress : callable(stage, done, total), default=None
@@ -262,7 +271,9 @@ class Model(PredictingModel):
         progress : callable(stage, done, total), default=None
         """
         if self.successors is None:
-            self.use_successors(SuccessorLists.build(self.table, thread_count(threads), progress))
+            self.use_successors(
+                SuccessorLists.build(self.table, thread_count(threads), progress)
+            )
 
     def tokenize(self, text: str) -> list[str]:
         """Return the tokens of a text, without `<s>` and `</s>`."""
@@ -321,7 +332,9 @@ class Model(PredictingModel):
             If the file is damaged, or the model was not loaded from a file.
         """
         if self._container is None:
-            raise ModelFileError("the model was not loaded from a file: nothing to verify.")
+            raise ModelFileError(
+                "the model was not loaded from a file: nothing to verify."
+            )
         self._container.verify()
 
     def close(self) -> None:
@@ -330,8 +343,8 @@ class Model(PredictingModel):
         Memory and file are let go of when nothing refers to the model any more. Closing
         twice is fine.
         """
-        # Another class costs nothing per call, and calls under way in other threads keep
-        # their memory.
+        # Another class costs nothing per call, and calls under way in other threads
+        # keep their memory.
         self.__class__ = _ClosedModel
 
     def __enter__(self) -> Self:
@@ -347,7 +360,11 @@ class Model(PredictingModel):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._container is not None:
-            return _load_unchanged, (type(self), self._container.path, self._container.checksum)
+            return _load_unchanged, (
+                type(self),
+                self._container.path,
+                self._container.checksum,
+            )
         arrays, metadata = self._contents()
         copies = {name: np.array(array) for name, array in arrays.items()}
         return type(self)._from_arrays, (copies, metadata)
@@ -355,8 +372,9 @@ class Model(PredictingModel):
     def __repr__(self) -> str:
         source = f", path={str(self.path)!r}" if self.path else ""
         return (
-            f"{type(self).__name__}(order={self.order}, ngrams={sum(self.table.counts)}, "
-            f"vocabulary_size={len(self.vocabulary)}, tokenizer={self.tokenizer.name!r}"
+            f"{type(self).__name__}(order={self.order}, "
+            f"ngrams={sum(self.table.counts)}, vocabulary_size={len(self.vocabulary)}, "
+            f"tokenizer={self.tokenizer.name!r}"
             f"{source})"
         )
 
@@ -365,7 +383,9 @@ class _ClosedModel(Model):
     def __getattribute__(self, name: str) -> Any:
         if name in ("__class__", "close"):
             return super().__getattribute__(name)
-        raise InputError("the model is closed: load it again, or use it before it is closed.")
+        raise InputError(
+            "the model is closed: load it again, or use it before it is closed."
+        )
 
     def __repr__(self) -> str:
         return "Model(closed)"
@@ -379,8 +399,8 @@ def load(
 ) -> Model:
     """Open a model file.
 
-    The file is mapped, not read: opening takes milliseconds, and processes that open the
-    same file share its memory. It must not be changed in place while it is open.
+    The file is mapped, not read: opening takes milliseconds, and processes that open
+    the same file share its memory. It must not be changed in place while it is open.
 
     Parameters
     ----------
@@ -390,8 +410,8 @@ def load(
         Whether to compare the file with its checksums. By default, if it has at most
         64 MiB; that takes less than 20 ms.
     in_memory : bool, default=False
-        Read the file into memory at once. Scoring with a large model is then faster, and
-        the file may be changed or removed.
+        Read the file into memory at once. Scoring with a large model is then faster,
+        and the file may be changed or removed.
 
     Returns
     -------
@@ -451,8 +471,8 @@ def _load_unchanged(cls: type[Model], path: Path, checksum: str) -> Model:
     model = cls.load(path)
     if model._container is None or model._container.checksum != checksum:
         raise ModelFileError(
-            f"{path}: the file has changed since the model was pickled. Pickle the model "
-            "again, or put the old file back."
+            f"{path}: the file has changed since the model was pickled. Pickle the "
+            "model again, or put the old file back."
         )
     return model
 
@@ -480,7 +500,9 @@ def _details(
             return origin, Tokenizer.from_json(arrays[TOKENIZER].tobytes().decode())
         return origin, NATIVE[name]()
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ModelFileError(f"the description of the model is damaged: {error!r}.") from error
+        raise ModelFileError(
+            f"the description of the model is damaged: {error!r}."
+        ) from error
 
 
 def _rows(rows: Iterable[Iterable[Any]] | None) -> tuple[tuple[Any, ...], ...] | None:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["distribution", "generate", "next_tokens", "sample"]
 
-BOS = np.array([1], np.uint32)  # id of <s>
-
 Seed = int | np.random.Generator | None
 
 
-def distribution(model: "Model", text: str = "", *, bos: bool = True) -> NDArray[np.float64]:
+def distribution(
+    model: "Model", text: str = "", *, bos: bool = True
+) -> NDArray[np.float64]:
     """Return the probability of every word of the vocabulary to come next.
 
     Parameters
@@ -39,10 +39,10 @@ def distribution(model: "Model", text: str = "", *, bos: bool = True) -> NDArray
     -------
     ndarray of shape (V,), dtype=float64, linear
         By word id. `<unk>` has the probability of an unknown token, `</s>` of the
-        sentence's end, `<s>`, which cannot come, 0. For models trained here the sum is 1
-        up to the rounding of stored float32 values (below 1e-5).
+        sentence's end, `<s>`, which cannot come, 0. For models trained here the sum is
+        1 up to the rounding of stored float32 values (below 1e-5).
     """
-    return model.distribution_of_ids(_context(model, text, bos))
+    return model.distribution_of_ids(model.context_ids(text, bos))
 
 
 def next_tokens(
@@ -70,8 +70,7 @@ def next_tokens(
     """
     if k < 1:
         raise InputError(f"k is {k}: it must be at least 1.")
-    word = model.vocabulary.word
-    return [(word(id_), p) for id_, p in model.next_ids(_context(model, text, bos), k)]
+    return model.next_words(text, k, bos)
 
 
 def sample(
@@ -116,7 +115,7 @@ def sample(
     """
     _check_sampling(max_tokens, temperature, top_k, top_p)
     ids = model.sample_ids(
-        _context(model, prefix, bos),
+        model.context_ids(prefix, bos),
         max_tokens,
         temperature,
         top_k or 0,
@@ -159,25 +158,23 @@ def generate(
     return model.tokenizer.detokenize([*model.tokenize(prefix), *tokens])
 
 
-def _context(model: "Model", text: str, bos: bool) -> NDArray[np.uint32]:
-    """Return the ids of the last tokens that can matter."""
-    ids, _ = model.encode([text])
-    ids = ids[max(0, len(ids) - model.order + 1) :]
-    return np.concatenate([BOS, ids]) if bos and len(ids) < model.order - 1 else ids
-
-
 def _check_sampling(
     max_tokens: int, temperature: float, top_k: int | None, top_p: float | None
 ) -> None:
     if max_tokens < 0:
         raise InputError(f"max_tokens is {max_tokens}: it must not be negative.")
     if not 0 <= temperature < math.inf:
-        raise InputError(f"temperature is {temperature}: it must be 0 or positive, and finite.")
+        raise InputError(
+            f"temperature is {temperature}: it must be 0 or positive, and finite."
+        )
     if top_k is not None and top_k < 1:
-        raise InputError(f"top_k is {top_k}: it must be at least 1, or None for all tokens.")
+        raise InputError(
+            f"top_k is {top_k}: it must be at least 1, or None for all tokens."
+        )
     if top_p is not None and not 0 < top_p <= 1:
         raise InputError(
-            f"top_p is {top_p}: it must be above 0 and at most 1, or None for all tokens."
+            f"top_p is {top_p}: it must be above 0 and at most 1, or None for all "
+            "tokens."
         )
 
 

@@ -6,7 +6,9 @@ themselves come from the model (`Model.score` and its relatives, compiled).
 Read `ngram/prediction.py` next.
 """
 
+import io
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +18,7 @@ import numpy as np
 
 from ngram._core.scoring import State
 from ngram.errors import InputError
+from ngram.files import open_input
 
 if TYPE_CHECKING:
     from ngram.model import Model
@@ -59,8 +62,8 @@ class PerplexityResult:
     Notes
     -----
     Only perplexities over the same tokens and vocabulary compare. Bits per character
-    compare any two models of a text if `oov` is 0: the bits of an OOV say only that some
-    unknown token came, not which.
+    compare any two models of a text if `oov` is 0: the bits of an OOV say only that
+    some unknown token came, not which.
     """
 
     sentences: int
@@ -77,15 +80,18 @@ class PerplexityResult:
     ngram_lengths: tuple[int, ...]
 
 
-def perplexity(model: "Model", texts: Iterable[str]) -> PerplexityResult:
+def perplexity(
+    model: "Model", texts: Iterable[str] | os.PathLike[str]
+) -> PerplexityResult:
     """Return how well a model predicts sentences.
 
     Parameters
     ----------
     model : Model
-    texts : iterable of str
-        One sentence each, without `<s>` and `</s>`. A line end at the end of a sentence
-        does not count as a character.
+    texts : iterable of str, or path-like
+        Sentences without `<s>` and `</s>`, or the path of a text with one sentence on
+        each line, plain or compressed. Any amount of text takes constant memory. A line
+        end at the end of a sentence does not count as a character.
 
     Returns
     -------
@@ -104,18 +110,20 @@ def perplexity(model: "Model", texts: Iterable[str]) -> PerplexityResult:
     sentences = predictions = oov = characters = bytes_ = 0
     log10_prob = log10_prob_known = 0.0
     lengths = np.zeros(model.order + 1, np.int64)
-    for batch in batches(texts):
+    for batch in batches(_lines(texts) if isinstance(texts, os.PathLike) else texts):
         batch_log10_prob, batch_length, batch_oov = model.score_tokens(batch)
         sentences += len(batch)
         predictions += len(batch_log10_prob)
         oov += int(np.count_nonzero(batch_oov))
         log10_prob += float(np.sum(batch_log10_prob, dtype=np.float64))
-        log10_prob_known += float(np.sum(batch_log10_prob[~batch_oov], dtype=np.float64))
+        log10_prob_known += float(
+            np.sum(batch_log10_prob[~batch_oov], dtype=np.float64)
+        )
         lengths += np.bincount(batch_length, minlength=model.order + 1)
         for text in batch:
             line = text.removesuffix("\n")
             characters += len(line)
-            bytes_ += len(line) if line.isascii() else len(line.encode(errors="surrogateescape"))
+            bytes_ += len(line) if line.isascii() else len(_utf8(line))
     if sentences == 0:
         raise InputError("perplexity needs at least one sentence, and there is none.")
     bits = -log10_prob * math.log2(10)
@@ -141,6 +149,17 @@ def batches(texts: Iterable[str]) -> Iterator[list[str]]:
     iterator = iter(texts)
     while batch := list(islice(iterator, BATCH)):
         yield batch
+
+
+def _lines(path: os.PathLike[str]) -> Iterator[str]:
+    """Give the lines of a text; after the last line end there is one if not empty."""
+    with open_input(path) as stream, io.BufferedReader(stream) as lines:
+        for line in lines:
+            yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _perplexity(log10_prob: float, predictions: int) -> float:

@@ -1,20 +1,19 @@
 """Text to ids: tokenizers, and reading a corpus from wherever it is.
 
-Input: paths, sentences or arrays. Output of `read_corpus`: the corpus as `TokenIds`, its
-`Vocabulary`, and where the text came from. A `Tokenizer` cuts text into tokens, the same
-way in training and in scoring. Read `ext/engine/text/tokenizer.hpp` for the native
+Input: paths, sentences or arrays. Output of `read_corpus`: the corpus as `TokenIds`,
+its `Vocabulary`, and where the text came from. A `Tokenizer` cuts text into tokens, the
+same way in training and in scoring. Read `ext/engine/text/tokenizer.hpp` for the native
 tokenizers, then `ngram/vocabulary.py`.
 """
 
 import io
 import itertools
-import json
 import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from ngram._core.text import TOKENIZERS, CorpusReader, TokenIds, encode_batch, tokenize
 from ngram._core.vocabulary import Vocabulary
 from ngram.errors import InputError, MissingDependencyError
-from ngram.files import InputStream, compression, open_input
+from ngram.files import InputStream, check_text, open_input
 from ngram.threads import thread_count
 
 __all__ = ["TokenIds", "Tokenizer", "read_corpus"]
@@ -56,11 +55,11 @@ class Tokenizer(ABC):
         Words are what stands between NUL, TAB, LF, CR and SPACE.
     characters
         Every Unicode code point is a token. SPACE is the token U+2581; U+2581 itself,
-        TAB, LF, CR and NUL are U+2581 followed by U+2581, "t", "n", "r" and "0". A byte
-        that is not valid UTF-8 is a token. Nothing is lost.
+        TAB, LF, CR and NUL are U+2581 followed by U+2581, "t", "n", "r" and "0". A
+        byte that is not valid UTF-8 is a token. Nothing is lost.
     bytes
-        Every byte is a token: printable ASCII except "<" is itself, any other byte looks
-        like "<0xEA>". Nothing is lost.
+        Every byte is a token: printable ASCII except "<" is itself, any other byte
+        looks like "<0xEA>". Nothing is lost.
 
     Examples
     --------
@@ -100,8 +99,8 @@ class Tokenizer(ABC):
         if type(tokenizer).__module__.partition(".")[0] == "tokenizers":
             return LibraryTokenizer(tokenizer.to_str())  # type: ignore[attr-defined]
         raise InputError(
-            f"tokenizer is {tokenizer!r}: it must be {', '.join(map(repr, NATIVE))}, the "
-            "path of a tokenizer JSON file, or a tokenizers.Tokenizer."
+            f"tokenizer is {tokenizer!r}: it must be {', '.join(map(repr, NATIVE))}, "
+            "the path of a tokenizer JSON file, or a tokenizers.Tokenizer."
         )
 
     @staticmethod
@@ -169,7 +168,7 @@ class CharacterTokenizer(NativeTokenizer):
     """Unicode code points."""
 
     name = "characters"
-    ESCAPES = {
+    ESCAPES: ClassVar = {
         SPACE: " ",
         SPACE + SPACE: SPACE,
         SPACE + "t": "\t",
@@ -186,7 +185,7 @@ class ByteTokenizer(NativeTokenizer):
     """Bytes of UTF-8."""
 
     name = "bytes"
-    BYTES = {
+    BYTES: ClassVar = {
         tokenize(bytes([value]), "bytes")[0]: bytes([value]) for value in range(256)
     }
 
@@ -254,8 +253,9 @@ class LibraryTokenizer(Tokenizer):
 
     def detokenize(self, tokens: Iterable[str]) -> str:
         tokens = list(tokens)
-        ids = [self._tokenizer.token_to_id(token) for token in tokens]
-        if None not in ids:
+        found = [self._tokenizer.token_to_id(token) for token in tokens]
+        ids = [library_id for library_id in found if library_id is not None]
+        if len(ids) == len(tokens):
             return str(self._tokenizer.decode(ids, skip_special_tokens=False))
         if self._tokenizer.decoder is None:
             return " ".join(tokens)
@@ -281,7 +281,7 @@ class LibraryTokenizer(Tokenizer):
         return self._tokenizer.id_to_token(library_id) or "<unk>"
 
     def library_ids(
-        self, texts: Sequence[str]
+        self, texts: Sequence[str | bytes]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the library's own ids of texts, and offsets."""
         encode = getattr(
@@ -309,8 +309,8 @@ def _valid(text: str | bytes) -> str:
 def _tokenizer_file(path: Path) -> str:
     if not path.exists():
         raise InputError(
-            f"tokenizer is {str(path)!r}: there is neither a native tokenizer (they are "
-            f"{', '.join(map(repr, NATIVE))}) nor a file of this name."
+            f"tokenizer is {str(path)!r}: there is neither a native tokenizer (these "
+            f"are {', '.join(map(repr, NATIVE))}) nor a file of this name."
         )
     try:
         return path.read_text("utf-8")
@@ -318,7 +318,7 @@ def _tokenizer_file(path: Path) -> str:
         raise InputError(f"{path}: cannot be read as a tokenizer: {error}.") from error
 
 
-# ---- corpora -----------------------------------------------------------------------------
+# ---- corpora ------------------------------------------------------------------------
 
 
 def read_corpus(
@@ -412,8 +412,8 @@ def _parts(corpus: object, tokenizer: Tokenizer) -> Iterator[_Part]:
         isinstance(corpus, Iterable) or hasattr(corpus, "read")
     ):
         raise InputError(
-            "a corpus is a path, a list of pathlib.Path, an open file, or an iterable of "
-            f"str with one sentence each; {type(corpus).__name__} is none of them. "
+            "a corpus is a path, a list of pathlib.Path, an open file, or an iterable "
+            f"of str with one sentence each; {type(corpus).__name__} is none of them. "
             "To read a text in memory, pass its lines: text.splitlines()."
         )
     elif hasattr(corpus, "read"):
@@ -434,24 +434,27 @@ def _are_paths(items: Sequence[object]) -> bool:
             f"{type(items[paths.index(not paths[0])]).__name__} and item 0 a "
             f"{type(items[0]).__name__}: pass only paths, or only sentences."
         )
-    if items and len(items) <= BATCH and all(map(_names_file, items)) and not any(paths):
+    if any(paths):
+        return True
+    if 0 < len(items) <= BATCH and all(map(_names_file, items)):
         warnings.warn(
-            "every sentence of the corpus is the name of a file: a list of str is read as "
-            "sentences. To read the files, pass pathlib.Path objects.",
+            "every sentence of the corpus is the name of a file: a list of str is read "
+            "as sentences. To read the files, pass pathlib.Path objects.",
             stacklevel=6,
         )
-    return any(paths)
+    return False
 
 
 def _names_file(item: object) -> bool:
     return isinstance(item, str) and 0 < len(item) < 4096 and _is_file(item)
 
 
-def _is_file(path: str | os.PathLike[str]) -> bool:
-    try:
-        return os.path.isfile(path)
-    except ValueError:  # a NUL in the name
-        return False
+def _is_file(path: str) -> bool:
+    return "\0" not in path and os.path.isfile(path)
+
+
+def _exists(path: str) -> bool:
+    return "\0" not in path and os.path.exists(path)
 
 
 def _path_part(path: str | os.PathLike[str], tokenizer: Tokenizer) -> _Part:
@@ -459,12 +462,11 @@ def _path_part(path: str | os.PathLike[str], tokenizer: Tokenizer) -> _Part:
 
     def read(reader: "_Reader") -> None:
         with _open_text(name, tokenizer) as stream:
-            plain = stream.compression is None and tokenizer.native
-            if plain and _is_file(name):
+            plain = stream.compression is None and _is_file(name)
+            if plain and isinstance(reader, CorpusReader):
                 reader.read_file(name)
             else:
-                total = os.path.getsize(name) if plain and _is_file(name) else 0
-                _read_stream(reader, stream, total)
+                _read_stream(reader, stream, os.path.getsize(name) if plain else 0)
 
     return name, read
 
@@ -473,12 +475,10 @@ def _open_text(name: str, tokenizer: Tokenizer) -> InputStream:
     try:
         stream = open_input(name)
     except InputError as error:
-        if name != "-" and not os.path.exists(name.replace("\0", "")) and (
-            any(character.isspace() for character in name) or "\0" in name
-        ):
+        if not _exists(name) and any(map(str.isspace, name)):
             raise InputError(
-                f"{name[:80]!r} is no file. A str is the path of a text file; to use the "
-                "text itself as a corpus, pass a list of sentences: [text], or "
+                f"{name[:80]!r} is no file. A str is the path of a text file; to use "
+                "the text itself as a corpus, pass a list of sentences: [text], or "
                 "text.splitlines()."
             ) from error
         raise
@@ -527,8 +527,8 @@ def _check_types(batch: list[Any], done: int) -> None:
         if not isinstance(sentence, (str, bytes)):
             raise InputError(
                 f"sentence {done + index + 1} of the corpus is a "
-                f"{type(sentence).__name__}: sentences are str. Join tokens with blanks, "
-                "leave out missing values, and pass paths as a list of paths only."
+                f"{type(sentence).__name__}: sentences are str. Join tokens with "
+                "blanks, leave out missing values; a list of paths holds only paths."
             )
 
 
@@ -561,70 +561,8 @@ def _source(name: str, size: int, ids: TokenIds) -> dict[str, Any]:
     }
 
 
-# What a text is not, by its first bytes (KenLM: lm/binary_format.cc; zip, PDF: magic numbers).
-OTHER_FORMATS = {
-    b"mmap lm http://kheafield.com/code": (
-        "a binary model of KenLM. Pass the text it was trained on"
-    ),
-    b"PK\x03\x04": "a zip archive. Unpack it first",
-    b"%PDF-": "a PDF document. Extract its text first, for example with pdftotext",
-    b"PAR1": "a Parquet table. Pass its text column as an iterable of str",
-    b"\x93NUMPY": "a NumPy array. Load it and pass (ids, offsets, vocabulary)",
-}
-BYTE_ORDER_MARKS = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
-
-
-def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
-    """Raise InputError if a file that begins with `head` is not a text.
-
-    Parameters
-    ----------
-    head : bytes
-        The first bytes, some thousand if there are as many.
-    name : str
-        Of the file, for the message.
-    binary : bool
-        Any bytes will do, so the encoding is not checked.
-    """
-    for magic, what in OTHER_FORMATS.items():
-        if head.startswith(magic):
-            raise InputError(f"{name}: this is {what}.")
-    if head.lstrip().startswith(b"\\data\\"):
-        raise InputError(
-            f"{name}: this is an ARPA model, not a text. Read it with ngram.read_arpa, or "
-            "convert it with `ngram convert`."
-        )
-    if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 100_000_000:
-        raise InputError(
-            f"{name}: this is a model file (safetensors), not a text. Open a model with "
-            "ngram.load."
-        )
-    if compression(head):
-        raise InputError(f"{name}: this is compressed twice. Decompress it first.")
-    if binary:
-        return
-    for mark, encoding in BYTE_ORDER_MARKS.items():
-        if head.startswith(mark):
-            raise _encoding_error(name, encoding)
-    if len(head) >= 16 and head.count(0) * 3 > len(head):
-        # Latin letters have one NUL each in UTF-16, three in UTF-32.
-        raise _encoding_error(name, "UTF-32" if head.count(0) * 2 > len(head) else "UTF-16")
-
-
-def _encoding_error(name: str, encoding: str) -> InputError:
-    return InputError(
-        f"{name}: this text is encoded in {encoding}; it must be UTF-8. Convert it: "
-        f"iconv -f {encoding} -t UTF-8 {name} > converted.txt"
-    )
-
-
 class LibraryReader:
-    """Reads text as `CorpusReader` does, with a tokenizer of the library `tokenizers`."""
+    """Reads text as `CorpusReader` does, with the library `tokenizers`."""
 
     def __init__(
         self,
@@ -671,7 +609,7 @@ class LibraryReader:
         self._progress("reading", self.bytes, 0)
 
     def _add(self, sentences: Sequence[str | bytes]) -> None:
-        library_ids, offsets = self._tokenizer.library_ids(sentences)  # type: ignore[arg-type]
+        library_ids, offsets = self._tokenizer.library_ids(sentences)
         if self._forbidden[library_ids].any():
             library_ids, offsets = self._without_special(library_ids, offsets)
         new, first = np.unique(library_ids, return_index=True)
@@ -695,9 +633,9 @@ class LibraryReader:
             where = f"sentence {line}" if self._name is None else f"{self._name}:{line}"
             raise InputError(
                 f"{where}: the tokenizer makes the token "
-                f"{self._tokenizer.token(int(library_ids[token]))} of this text, which the "
-                "model uses itself. Change the text, or pass skip_symbols=True to leave "
-                "out <s>, </s> and <unk>."
+                f"{self._tokenizer.token(int(library_ids[token]))} of this text, which "
+                "the model uses itself. Change the text, or pass skip_symbols=True to "
+                "leave out <s>, </s> and <unk>."
             )
         kept = np.concatenate([[0], np.cumsum(~wrong)])
         return library_ids[~wrong], kept[offsets]

@@ -1,8 +1,7 @@
-"""ARPA files: read and written byte for byte, forgiving to read, exact in what is lacking."""
+"""ARPA files: written as lmplz writes them, read forgivingly, completed exactly."""
 
 import gzip
 import io
-import itertools
 import os
 import random
 import re
@@ -66,32 +65,30 @@ def levels(ngrams):
     ]
 
 
-def as_arpa(model, *, rng=None, keep=lambda order, words: True):
-    """ARPA text of a `ReferenceModel`; with `rng`, n-grams are in random order."""
-    sections = []
+def as_arpa(model, rng):
+    """ARPA text of a `ReferenceModel`, n-grams in random order."""
+    header, body = "", ""
     for order, table in enumerate(model.ngrams, 1):
         lines = []
         for ids, (log10_prob, log10_backoff) in table.items():
             words = " ".join(model.words[i] for i in ids)
-            backoff = "" if order == model.order else f"\t{log10_backoff!r:.20}"
-            if keep(order, ids):
-                lines.append(f"{float(log10_prob)!r}\t{words}{backoff}".replace("np.float32", ""))
-        if rng:
+            lines.append(f"{float(log10_prob)}\t{words}\t{float(log10_backoff)}\n")
+            if order == model.order:
+                lines[-1] = f"{float(log10_prob)}\t{words}\n"
+        if order > 1:
             rng.shuffle(lines)
-        sections.append([line.replace("(", "").replace(")", "") for line in lines])
-    header = "".join(f"ngram {k}={len(lines)}\n" for k, lines in enumerate(sections, 1))
-    body = "".join(
-        f"\n\\{k}-grams:\n" + "".join(f"{line}\n" for line in lines)
-        for k, lines in enumerate(sections, 1)
-    )
+        header += f"ngram {order}={len(lines)}\n"
+        body += f"\n\\{order}-grams:\n{''.join(lines)}"
     return f"\\data\\\n{header}{body}\n\\end\\\n"
 
 
 def scores(model, sentences):
     """Scores and words of sentences, by the definition of an ARPA model."""
     return [
-        [model.score_token([model.ids[w] for w in s[:i]], model.ids[s[i]])[0]
-         for i in range(1, len(s))]
+        [
+            model.score_token([model.ids[w] for w in s[:i]], model.ids[s[i]])[0]
+            for i in range(1, len(s))
+        ]
         for s in sentences
     ]
 
@@ -102,10 +99,10 @@ def reference(tmp_path, text):
     return ReferenceModel.from_arpa(path)
 
 
-# ---- round trips -----------------------------------------------------------------------
+# ---- round trips ---------------------------------------------------------------------
 
 
-# lmplz wrote these in ways this package never writes: comments, </s> not third, no </s>.
+# lmplz wrote these in ways this package never does: comments, </s> not third.
 OTHER_LAYOUT = {"kjv-o3-verbose-header", "kjv-o3-renumber"}
 NOT_ARPA = {"kjv-o3-collapse"}  # the numbers are no probabilities
 
@@ -162,7 +159,7 @@ def test_threads_and_block_borders_change_nothing(tmp_path):
     # Some ten blocks of text, so lines are cut in many places.
     model = random_model(3, words=4000, order=3, density=0.9, sentences=9000)
     first = SortedNgrams.from_levels(model.sorted_levels())
-    vocabulary = Vocabulary.from_words(model.words[3:])
+    vocabulary = Vocabulary.from_words([f"{w}-is-a-long-word" for w in model.words[3:]])
     text = formatted(first, vocabulary, threads=1)
     assert len(text) > 4 * 2**19
     assert formatted(first, vocabulary, threads=3) == text
@@ -180,7 +177,9 @@ def test_threads_and_block_borders_change_nothing(tmp_path):
 
 
 def test_sections_may_be_empty():
-    text = TINY.replace("ngram 3=1\n", "ngram 3=0\n").replace("-0.03125\t<s> 한국어 b\n", "")
+    text = TINY.replace("ngram 3=1\n", "ngram 3=0\n").replace(
+        "-0.03125\t<s> 한국어 b\n", ""
+    )
     assert again(text) == text
     assert again(text.replace("\\3-grams:\n\n", "")) == text
 
@@ -191,8 +190,24 @@ def test_order_one_has_no_backoffs():
 
 
 def test_long_words_and_rare_bytes_come_back():
-    words = ["x" * 100_000, "\u00a0", "\u3000", "a\v\fb", "👩‍👩‍👧", "é", "é", "\udcff\udcfe",
-             "\x01", "\\end\\", "\\data\\", "#", "-1.5", "12345678", "123456789abc", "123456789abcd"]
+    words = [
+        "x" * 100_000,
+        "\u00a0",
+        "\u3000",
+        "a\v\fb",
+        "👩‍👩‍👧",
+        "\u00e9",
+        "e\u0301",
+        "\udcff\udcfe",
+        "\x01",
+        "\\end\\",
+        "\\data\\",
+        "#",
+        "-1.5",
+        "12345678",
+        "123456789abc",
+        "123456789abcd",
+    ]
     lines = [f"-1\t{word}\t-0.5\n" for word in words]
     pairs = [f"-0.25\t{a} {b}\n" for b in words for a in words]
     text = (
@@ -208,7 +223,7 @@ def test_a_very_high_order_is_read():
     words = " ".join(["b"] * order)
     counts = "".join(f"ngram {k}={1 if k > 1 else 4}\n" for k in range(1, order + 1))
     sections = "".join(
-        f"\\{k}-grams:\n-1\t{' '.join(['b'] * k)}{chr(9) + '0' if k < order else ''}\n\n"
+        f"\\{k}-grams:\n-1\t{' '.join('b' * k)}{chr(9) + '0' if k < order else ''}\n\n"
         for k in range(2, order + 1)
     )
     text = (
@@ -219,7 +234,7 @@ def test_a_very_high_order_is_read():
     assert words in text
 
 
-# ---- forgiving reading -----------------------------------------------------------------
+# ---- forgiving reading ---------------------------------------------------------------
 
 
 VARIANTS = {
@@ -234,10 +249,14 @@ VARIANTS = {
     "blank lines inside": TINY.replace("\n-", "\n\n-"),
     "no blank lines": re.sub("\n\n+", "\n", TINY),
     "no backoff column": TINY.replace("\t0\n", "\n"),
-    "zero backoff at the highest order": TINY.replace("한국어 b\n\n\\e", "한국어 b\t0\n\n\\e"),
+    "zero backoff at the highest order": TINY.replace(
+        "한국어 b\n\n\\e", "한국어 b\t0\n\n\\e"
+    ),
     "no last newline": TINY.rstrip("\n"),
     "blank lines at the end": TINY + "\n \n\n",
-    "other spellings of numbers": TINY.replace("-0.5\t", "-5e-1\t").replace("-1\t", "-1.00\t"),
+    "other spellings of numbers": TINY.replace("-1\t", "-1.00\t").replace(
+        "-0.5\t", "-5e-1\t"
+    ),
 }
 
 
@@ -268,7 +287,9 @@ def test_missing_unk_gets_minus_100():
 
 
 def test_upper_case_unk_is_taken_for_a_missing_unk():
-    text = TINY.replace("-1.5\t<unk>\t0\n", "").replace("-1\t</s>\t0\n", "-1\t</s>\t0\n-1.5\t<UNK>\t0\n")
+    text = TINY.replace("-1.5\t<unk>\t0\n", "").replace(
+        "-1\t</s>\t0\n", "-1\t</s>\t0\n-1.5\t<UNK>\t0\n"
+    )
     text = text.replace("-0.5\t<s> b", "-0.5\t<s> <UNK>").replace("2=3", "2=3")
     with pytest.warns(ArpaWarning, match="<UNK> was taken for <unk>"):
         ngrams, vocabulary = parse(text)
@@ -286,7 +307,9 @@ def test_upper_case_unk_beside_unk_is_a_word():
 
 @pytest.mark.parametrize("word", ["<s>", "</s>"])
 def test_missing_sentence_markers_get_minus_100(word):
-    text = "\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<unk>\n-2\t<s>\n-3\t</s>\n\n\\end\\\n"
+    text = (
+        "\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<unk>\n-2\t<s>\n-3\t</s>\n\n\\end\\\n"
+    )
     without = re.sub(f"-.\t{word}\n", "", text).replace("1=3", "1=2")
     with pytest.warns(ArpaWarning, match=f"{word} got the log10 probability -100"):
         result = again(without)
@@ -295,7 +318,9 @@ def test_missing_sentence_markers_get_minus_100(word):
 
 @pytest.mark.parametrize("missing", ["<unk>", "<s>", "</s>"])
 def test_strict_refuses_missing_special_words(missing):
-    text = f"\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<unk>\n-2\t<s>\n-3\t</s>\n\n\\end\\\n"
+    text = (
+        "\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<unk>\n-2\t<s>\n-3\t</s>\n\n\\end\\\n"
+    )
     text = re.sub(f"-.\t{missing}\n", "", text).replace("1=3", "1=2")
     with pytest.raises(InputError, match=f"unigrams lack {missing}"):
         parse(text, strict=True)
@@ -306,12 +331,15 @@ def test_strict_refuses_upper_case_unk():
         parse(TINY.replace("<unk>", "<UNK>"), strict=True)
 
 
-# ---- models that are not closed --------------------------------------------------------
+# ---- models that are not closed ------------------------------------------------------
 
 
 def thinned(seed, dropped):
     """A model and its ARPA text without some n-grams that others need."""
     model = random_model(seed, words=12, order=4, density=0.5, sentences=60)
+    for table in model.ngrams:  # log10 probabilities stay below 0 in every sum
+        for key, (log10_prob, log10_backoff) in table.items():
+            table[key] = log10_prob, -abs(log10_backoff)
     rng = random.Random(seed)
     needed = [
         key
@@ -321,7 +349,7 @@ def thinned(seed, dropped):
     ]
     for key in needed:
         del model.ngrams[len(key) - 1][key]
-    return model, as_arpa(model, rng=rng)
+    return model, as_arpa(model, rng)
 
 
 def is_suffix(model, key):
@@ -351,13 +379,7 @@ def test_completing_changes_no_score(tmp_path, seed, dropped):
         [ngrams.level(order) for order in range(1, ngrams.order + 1)]
     )  # checks closure
     sentences = sentences_of(model, seed)
-    assert scores(closed, sentences) == [
-        [np.minimum(s, 0) if False else s for s in row] for row in scores(model, sentences)
-    ] or np.allclose(
-        list(itertools.chain(*scores(closed, sentences))),
-        list(itertools.chain(*scores(model, sentences))),
-        atol=2e-6,
-    )
+    assert scores(closed, sentences) == scores(model, sentences)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -394,14 +416,20 @@ def test_completed_prefixes_are_counted():
 
 def test_strict_names_the_ngram_that_is_not_closed():
     without_suffix = TINY.replace("-0.75\t한국어 b\t0\n", "").replace("2=3", "2=2")
-    with pytest.raises(InputError, match="'<s> 한국어 b' needs '한국어 b' among the 2-grams"):
+    with pytest.raises(
+        InputError, match="'<s> 한국어 b' needs '한국어 b' among the 2-grams"
+    ):
         parse(without_suffix, strict=True)
-    without_prefix = TINY.replace("-0.25\t<s> 한국어\t-0.0625\n", "").replace("2=3", "2=2")
-    with pytest.raises(InputError, match="'<s> 한국어 b' needs '<s> 한국어' among the 2-grams"):
+    without_prefix = TINY.replace("-0.25\t<s> 한국어\t-0.0625\n", "").replace(
+        "2=3", "2=2"
+    )
+    with pytest.raises(
+        InputError, match="'<s> 한국어 b' needs '<s> 한국어' among the 2-grams"
+    ):
         parse(without_prefix, strict=True)
 
 
-# ---- errors ----------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------
 
 
 def line_number(text, part):
@@ -410,18 +438,30 @@ def line_number(text, part):
 
 BAD_LINES = [
     ("-0.75\t한국어\t-0.5", "nan\t한국어\t-0.5", "log10 probability is 'NaN'"),
-    ("-0.75\t한국어\t-0.5", "0.75\t한국어\t-0.5", "log10 probability is '0.75'.*at most 0"),
+    (
+        "-0.75\t한국어\t-0.5",
+        "0.75\t한국어\t-0.5",
+        "log10 probability is '0.75'.*at most 0",
+    ),
     ("-0.75\t한국어\t-0.5", "-0.75\t한국어\tnan", "back-off is 'NaN'"),
     ("-0.75\t한국어\t-0.5", "-0.75\t한국어\tinf", "back-off is 'inf'"),
-    ("-0.75\t한국어\t-0.5", "-0.75\t한국어\tx", "should end with a number.*ends with 'x'"),
+    (
+        "-0.75\t한국어\t-0.5",
+        "-0.75\t한국어\tx",
+        "should end with a number.*ends with 'x'",
+    ),
     ("-0.75\t한국어\t-0.5", "-0.75\t한국어 b\t-0.5 6", "4 words and numbers.*1 word"),
     ("-0.75\t한국어\t-0.5", "-0.75", "0 words and numbers"),
     ("-0.75\t한국어\t-0.5", "garbage", "'garbage' does not begin with a number"),
     ("-0.75\t한국어\t-0.5", "-0.75\t\t-0.5", "has an empty column"),
     ("-0.75\t한국어\t-0.5", "-0.75\t\0\t-0.5", "NUL byte"),
     ("-0.75\t한국어\t-0.5", "-0.75\tb\t-0.5", "'b' is there twice"),
-    ("-0.75\t한국어 b\t0", "-0.75\t한국어 c\t0", "the word 'c' of a 2-gram is not among the unigrams"),
-    ("-0.75\t한국어 b\t0", "-0.75\t한국어\t0", "should end|has 2 words|ends with"),
+    (
+        "-0.75\t한국어 b\t0",
+        "-0.75\t한국어 c\t0",
+        "the word 'c' of a 2-gram is not among the unigrams",
+    ),
+    ("-0.75\t한국어 b\t0", "-0.75\t한국어\t0", "the word '0' of a 2-gram is not among"),
     ("-0.75\t한국어 b\t0", "-0.75\t<s> b\t0", "2-gram '<s> b' is there twice"),
     ("-0.03125\t<s> 한국어 b", "-0.03125\t<s> 한국어 b\t-1", "highest order"),
     ("-0.03125\t<s> 한국어 b", "-0.03125\t<s> b", "2 words and numbers.*3 words"),
@@ -452,7 +492,9 @@ def test_a_repeated_ngram_is_found_in_sections_of_any_order():
         "\\2-grams:\n", "\\2-grams:\n-1\t한국어 b\t0\n-1\tb b\t0\n"
     )
     line = line_number(text, "-0.75\t한국어 b")
-    with pytest.raises(InputError, match=f":{line}: the 2-gram '한국어 b' is there twice"):
+    with pytest.raises(
+        InputError, match=f":{line}: the 2-gram '한국어 b' is there twice"
+    ):
         parse(text)
 
 
@@ -471,23 +513,25 @@ def test_header_counts_are_exact(header, message):
 
 def test_many_orders_in_the_header_are_no_problem():
     orders = "".join(f"ngram {k}=1\n" for k in range(4, 301))
-    with pytest.raises(InputError, match=r"section .4-grams: with 1 n-grams must begin"):
+    with pytest.raises(
+        InputError, match=r"section .4-grams: with 1 n-grams must begin"
+    ):
         parse(TINY.replace("ngram 3=1\n", "ngram 3=1\n" + orders))
 
 
 @pytest.mark.parametrize("size", [*range(0, len(TINY.encode()) - 7, 7)])
 def test_a_file_that_was_cut_off_is_refused(size):
-    with pytest.raises(InputError, match="."):
+    with pytest.raises(InputError, match=r".: "):
         parse(TINY.encode()[:size])
 
 
 def test_a_cut_names_the_section():
-    with pytest.raises(InputError, match="ends in the 2-grams, after 1 of 3.*cut off"):
+    with pytest.raises(InputError, match=r"ends in the 2-grams, after 1 of 3.*cut off"):
         parse(TINY[: TINY.index("-0.5\t<s> b")])
 
 
 def test_text_after_the_end_is_refused():
-    with pytest.raises(InputError, match=":23: after .end. there is more text"):
+    with pytest.raises(InputError, match=r":22: after .end. there is more text"):
         parse(TINY + TINY)
 
 
@@ -495,8 +539,11 @@ def test_text_after_the_end_is_refused():
     ("start", "message"),
     [
         (b"", "the file is empty"),
-        (b"mmap lm http://kheafield.com/code format version 5\n\0", "binary model of KenLM"),
-        (b"\x00\x10\x00\x00\x00\x00\x00\x00{\"__metadata__\":{}}", "ngram.load"),
+        (
+            b"mmap lm http://kheafield.com/code format version 5\n\0",
+            "binary model of KenLM",
+        ),
+        (b'\x00\x10\x00\x00\x00\x00\x00\x00{"__metadata__":{}}', "ngram.load"),
         (b"blmt 3 1 2 3\n", "IRSTLM"),
         (b"iARPA\n\\data\\\n", "IRSTLM"),
         ("\\data\\\n".encode("utf-16"), "UTF-16"),
@@ -518,7 +565,9 @@ def test_a_missing_file_is_an_input_error(tmp_path):
 
 @given(
     edits=st.lists(
-        st.tuples(st.integers(0, len(TINY.encode())), st.integers(0, 6), st.binary(max_size=8)),
+        st.tuples(
+            st.integers(0, len(TINY.encode())), st.integers(0, 6), st.binary(max_size=8)
+        ),
         min_size=1,
         max_size=4,
     ),
@@ -536,10 +585,12 @@ def test_damaged_files_are_read_or_refused(edits, threads):
         except InputError:
             return
     SortedNgrams.from_levels([ngrams.level(k) for k in range(1, ngrams.order + 1)])
-    assert again(formatted(ngrams, vocabulary), strict=True) == formatted(ngrams, vocabulary)
+    assert again(formatted(ngrams, vocabulary), strict=True) == formatted(
+        ngrams, vocabulary
+    )
 
 
-# ---- sources and sinks -----------------------------------------------------------------
+# ---- sources and sinks ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ending", ["", ".gz", ".xz", ".bz2", ".zst"])
@@ -628,8 +679,22 @@ def test_errors_of_python_objects_come_through(threads):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_is_named():
-    with pytest.raises(ModelFileError, match="^/dev/full: .*No space left"):
+    with pytest.raises(ModelFileError, match=r"^/dev/full: .*No space left"):
         format_arpa(*parse(TINY), "/dev/full")
+
+
+def test_a_file_that_cannot_grow_is_named_and_removed(tmp_path):
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "model.arpa"
+    ngrams, vocabulary = parse(TINY)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(ModelFileError, match=f"^{re.escape(str(path))}: cannot be"):
+            format_arpa(ngrams, vocabulary, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert os.listdir(tmp_path) == []
 
 
 def test_nothing_is_left_of_a_file_that_failed(tmp_path):

@@ -63,7 +63,11 @@ def test_text_reads_back_bit_for_bit(value):
 def test_every_two_to_the_k_and_its_neighbours_read_back():
     powers = np.float32(2.0) ** np.arange(-149, 128, dtype=np.float32)
     for value in np.concatenate(
-        [powers, np.nextafter(powers, np.float32(0)), np.nextafter(powers, np.float32(9e9))]
+        [
+            powers,
+            np.nextafter(powers, np.float32(0)),
+            np.nextafter(powers, np.float32(9e9)),
+        ]
     ):
         text = format_number(value)
         assert np.float32(parse_number(text.encode())) == value
@@ -122,7 +126,8 @@ def test_unusual_spellings_are_read(text, value):
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"-", b".", b"e5", b"1e", b"1e+", b"1.5x", b"--1", b"0x10", b"1,5", b" 1"]
+    "text",
+    [b"", b"-", b".", b"e5", b"1e", b"1e+", b"1.5x", b"--1", b"0x10", b"1,5", b" 1"],
 )
 def test_other_text_is_no_number(text):
     with pytest.raises(ValueError, match="not a number"):

@@ -45,6 +45,16 @@ def test_everything_the_test_extra_promises_is_installed() -> None:
         assert util.find_spec(MODULE_OF.get(name, name)), f"{name} is not installed"
 
 
+def test_wheels_are_built_for_every_python_from_the_first_one_on() -> None:
+    config = PROJECT["tool"]["cibuildwheel"]
+    versions = [int(re.fullmatch(r"cp3(\d+)-\*", name)[1]) for name in config["build"]]
+    first = int(PROJECT["project"]["requires-python"].removeprefix(">=3."))
+    assert versions == list(range(first, first + len(versions)))
+    assert set(config["test-extras"]) <= set(
+        PROJECT["project"]["optional-dependencies"]
+    )
+
+
 @pytest.mark.skipif("NGRAM_WHEEL" not in os.environ, reason="no wheel was built")
 def test_a_wheel_carries_what_runs_and_no_sources() -> None:
     with zipfile.ZipFile(os.environ["NGRAM_WHEEL"]) as wheel:

@@ -7,7 +7,7 @@ from ngram.cli.options import json_option, model_argument
 from ngram.cli.output import print_json, print_table
 
 
-@click.command("compare")
+@click.command("compare", short_help="Rank sentences, the most natural first.")
 @model_argument
 @click.argument("sentences", nargs=-1, required=True)
 @click.option(

@@ -3,16 +3,19 @@
 import click
 
 from ngram.cli.files import is_arpa, open_model
-from ngram.cli.options import PATH, json_option, tokenizer_option
-from ngram.cli.output import print_json
+from ngram.cli.options import PATH, json_option, threads_option, tokenizer_option
+from ngram.cli.output import print_json, progress
 
 
-@click.command("convert")
+@click.command("convert", short_help="Convert ARPA to a model file, or back.")
 @click.argument("source", type=PATH)
 @click.argument("target", type=PATH)
 @tokenizer_option
+@threads_option
 @json_option
-def command(source: str, target: str, tokenizer: str, as_json: bool) -> None:
+def command(
+    source: str, target: str, tokenizer: str, threads: int | None, as_json: bool
+) -> None:
     """Convert SOURCE to TARGET: an ARPA file to a model file, or a model file to ARPA.
 
     Names ending in .arpa (also .arpa.gz, .arpa.xz, .arpa.zst) are ARPA files, and `-`
@@ -21,7 +24,8 @@ def command(source: str, target: str, tokenizer: str, as_json: bool) -> None:
     """
     with open_model(source, tokenizer) as model:
         if is_arpa(target):
-            model.write_arpa(target)
+            with progress() as report:
+                model.write_arpa(target, threads=threads, progress=report)
         else:
             model.save(target)
         if as_json and target != "-":

@@ -28,6 +28,7 @@ class Language:
     contexts: tuple[str, ...]
     pair: tuple[str, str]
     candidates: tuple[str, ...]  # a context, then the tokens to choose from
+    beginning: str  # of the generated line
 
 
 def languages() -> tuple[Language, Language]:
@@ -40,19 +41,21 @@ def languages() -> tuple[Language, Language]:
         ("the number of", "returns a", "if the file"),
         ("the name of the file is a string .", "file the of name string a is the ."),
         ("the file is opened for", "reading", "cooking", "the"),
+        "this function",
     )
     korean = Language(
         "Korean",
         korean_corpus,
         "sentences about everyday life, part of this package",
         ("길가에 꽃이", "방에 불을", "비가"),
-        ("저녁에 방에 불을 켰다", "켰다 방에 저녁에 불을"),
+        ("저녁에 방에 불을 켰다", "저녁에 방에 불을 때렸다"),
         ("길가에 꽃이 흐드러지게", "피었다", "때렸다", "껐다"),
+        "할머니가",
     )
     return english, korean
 
 
-@click.command("demo")
+@click.command("demo", short_help="Show what a model can do, on text that is here.")
 @threads_option
 @json_option
 def command(threads: int | None, as_json: bool) -> None:
@@ -115,15 +118,19 @@ def show(language: Language, threads: int | None) -> dict[str, Any]:
         ],
         "natural": natural(model, language.pair),
         "candidates": candidates(model, language.candidates, sentences),
-        "generated": model.generate(seed=SEED, max_tokens=40),
+        "generated": model.generate(
+            language.beginning, seed=SEED, temperature=0.7, max_tokens=40
+        ),
         "scored_sentences_per_second": len(held_out) / scoring_seconds(model, held_out),
     }
 
 
 def natural(model: "Model", pair: tuple[str, str]) -> list[dict[str, Any]]:
     """Return both sentences of a pair, the more natural one first."""
-    scored = [{"text": text, "log10_prob": model.score(text)} for text in pair]
-    return sorted(scored, key=lambda entry: -entry["log10_prob"])
+    return [
+        {"text": text, "log10_prob": model.score(text)}
+        for text in sorted(pair, key=model.score, reverse=True)
+    ]
 
 
 def candidates(
@@ -134,11 +141,11 @@ def candidates(
     state = model.state()
     for token in context.split():
         _, state = model.advance(state, token)
+    probability = {token: 10 ** model.advance(state, token)[0] for token in tokens}
     ranking = [
-        {"token": token, "probability": 10 ** model.advance(state, token)[0]}
-        for token in tokens
+        {"token": token, "probability": probability[token]}
+        for token in sorted(tokens, key=probability.__getitem__, reverse=True)
     ]
-    ranking.sort(key=lambda entry: -entry["probability"])
     whole = f"{context} {ranking[0]['token']}"
     return {
         "context": context,

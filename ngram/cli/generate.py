@@ -7,7 +7,7 @@ from ngram.cli.options import json_option, model_argument, seed_option
 from ngram.cli.output import print_json
 
 
-@click.command("generate")
+@click.command("generate", short_help="Print sentences drawn from a model.")
 @model_argument
 @click.argument("prefix", nargs=-1)
 @click.option(

@@ -61,6 +61,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
             warnings.showwarning = show_warning
             status = group.main(arguments, prog_name="ngram", standalone_mode=False)
         sys.stdout.flush()

@@ -6,10 +6,10 @@ import click
 
 from ngram.cli.files import open_model
 from ngram.cli.options import json_option, model_argument
-from ngram.cli.output import print_json
+from ngram.cli.output import print_json, print_table
 
 
-@click.command("info")
+@click.command("info", short_help="Say what a model is and how it was made.")
 @model_argument
 @json_option
 def command(model: str, as_json: bool) -> None:
@@ -19,27 +19,41 @@ def command(model: str, as_json: bool) -> None:
     if as_json:
         print_json(info)
     else:
-        print_tree(info)
+        print_info(info)
 
 
-def print_tree(values: dict[str, Any], indent: str = "") -> None:
-    """Print nested values as indented lines `name: value`."""
-    for name, value in values.items():
-        label = f"{indent}{name.replace('_', ' ')}:"
-        if isinstance(value, dict):
-            click.echo(label)
-            print_tree(value, indent + "  ")
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            click.echo(label)
-            for item in value:
-                click.echo(
-                    f"{indent}  " + ", ".join(f"{k}: {v}" for k, v in item.items())
-                )
-        elif isinstance(value, list | tuple):
-            click.echo(f"{label} {', '.join(map(text, value))}")
-        else:
-            click.echo(f"{label} {text(value)}")
+def print_info(info: dict[str, Any]) -> None:
+    rows = [
+        ("order", str(info["order"])),
+        ("vocabulary", f"{info['vocabulary_size']:,} types"),
+        ("n-grams", f"{sum(info['ngrams']):,}"),
+        ("tokenizer", info["tokenizer"]),
+        ("structure", info["structure"]),
+        *((f"memory, {part}", f"{size:,}") for part, size in info["memory"].items()),
+    ]
+    training = info["training"] or {}
+    for source in training.get("sources", ()):
+        what = ", ".join(f"{k} {v}" for k, v in source.items() if k != "name")
+        rows.append(("trained on", f"{source['name']} ({what})"))
+    for name, value in training.get("options", {}).items():
+        rows.append((f"option {name}", str(value)))
+    if "version" in training:
+        rows.append(("trained with", f"ngram {training['version']}"))
+    print_table(rows, "<<")
+    click.echo()
+    print_table(orders(info), ">" * len(orders(info)[0]))
 
 
-def text(value: Any) -> str:
-    return f"{value:,}" if type(value) is int else str(value)
+def orders(info: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return one row per order, below a header."""
+    header = ["order", "n-grams"]
+    rows = [[str(order), f"{count:,}"] for order, count in enumerate(info["ngrams"], 1)]
+    if info["discounts"]:
+        header += ["D1", "D2", "D3+"]
+        for row, discounts in zip(rows, info["discounts"], strict=True):
+            row += [f"{discount:.4f}" for discount in discounts]
+    if info["counts_of_counts"]:
+        header += ["n1", "n2", "n3", "n4"]
+        for row, counts in zip(rows, info["counts_of_counts"], strict=True):
+            row += [f"{count:,}" for count in counts]
+    return [tuple(header), *(tuple(row) for row in rows)]

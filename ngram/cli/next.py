@@ -7,7 +7,7 @@ from ngram.cli.options import json_option, model_argument
 from ngram.cli.output import print_json
 
 
-@click.command("next")
+@click.command("next", short_help="Print the most probable next tokens.")
 @model_argument
 @click.argument("context", nargs=-1)
 @click.option(

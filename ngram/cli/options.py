@@ -54,9 +54,7 @@ def decimal_numbers(text: str) -> tuple[float, ...]:
     return _numbers(text, float, "numbers")
 
 
-def _numbers(
-    text: str, number: Callable[[str], float], what: str
-) -> tuple[float, ...]:
+def _numbers(text: str, number: Callable[[str], float], what: str) -> tuple[float, ...]:
     try:
         return tuple(number(item) for item in text.replace(",", " ").split())
     except ValueError:

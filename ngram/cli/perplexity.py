@@ -13,7 +13,7 @@ from ngram.cli.options import (
 from ngram.cli.output import print_json, print_table
 
 
-@click.command("perplexity")
+@click.command("perplexity", short_help="Print how well a model predicts a text.")
 @model_argument
 @texts_argument
 @json_option
@@ -26,17 +26,23 @@ def command(model: str, texts: tuple[str, ...], as_json: bool) -> None:
     """
     with open_model(model) as opened:
         result = opened.perplexity(read_sentences(texts or ["-"]))
-    values = asdict(result)
     if as_json:
-        print_json(values)
+        print_json(asdict(result))
         return
+    lengths = ", ".join(
+        f"{length}: {count:,}" for length, count in enumerate(result.ngram_lengths, 1)
+    )
     print_table(
         [
-            (
-                name.replace("_", " "),
-                f"{value:,}" if isinstance(value, int) else f"{value:.4f}",
-            )
-            for name, value in values.items()
+            ("perplexity", f"{result.perplexity:.4f}"),
+            ("perplexity excluding oov", f"{result.perplexity_excluding_oov:.4f}"),
+            ("bits per character", f"{result.bits_per_character:.4f}"),
+            ("bits per byte", f"{result.bits_per_byte:.4f}"),
+            ("log10 probability", f"{result.log10_prob:.4f}"),
+            ("sentences", f"{result.sentences:,}"),
+            ("tokens", f"{result.tokens:,}"),
+            ("oov", f"{result.oov:,}"),
+            ("n-gram length used", lengths),
         ],
-        "<>",
+        "<<",
     )

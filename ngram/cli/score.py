@@ -14,7 +14,7 @@ from ngram.cli.options import (
 from ngram.cli.output import print_json
 
 
-@click.command("score")
+@click.command("score", short_help="Print the probability of sentences.")
 @model_argument
 @texts_argument
 @click.option(

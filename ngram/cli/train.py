@@ -18,7 +18,7 @@ from ngram.cli.options import (
 from ngram.cli.output import print_json, progress, quantity
 
 
-@click.command("train")
+@click.command("train", short_help="Train a model on text.")
 @click.argument("texts", nargs=-1, required=True, type=PATH)
 @click.option(
     "-o",

@@ -126,14 +126,13 @@ void gather(Buffer<T>& values, const Buffer<std::uint32_t>& from, std::size_t wi
             unsigned threads, Progress& progress) {
     Buffer<T> gathered(values.size());
     constexpr std::size_t kPart = 1 << 16;
-    parallel_for((from.size() + kPart - 1) / kPart, threads, progress,
-                 [&](std::size_t task, unsigned) {
-                     const std::size_t end = std::min(from.size(), (task + 1) * kPart);
-                     for (std::size_t i = task * kPart; i < end; ++i) {
-                         std::copy_n(values.data() + from[i] * width, width,
-                                     gathered.data() + i * width);
-                     }
-                 });
+    parallel_for(
+        (from.size() + kPart - 1) / kPart, threads, progress, [&](std::size_t task, unsigned) {
+            const std::size_t end = std::min(from.size(), (task + 1) * kPart);
+            for (std::size_t i = task * kPart; i < end; ++i) {
+                std::copy_n(values.data() + from[i] * width, width, gathered.data() + i * width);
+            }
+        });
     values = std::move(gathered);
 }
 
@@ -190,8 +189,8 @@ inline std::size_t sort_rows(Rows& rows, std::size_t vocabulary_size, unsigned t
             std::sort(items.begin(), items.end(), before);
             for (std::size_t i = 0; i < items.size(); ++i) {
                 sorted[begin[w] + i] = items[i].row;
-                if (i != 0 && compare_rows(rows.row(items[i - 1].row), rows.row(items[i].row),
-                                           order) == 0) {
+                if (i != 0 &&
+                    compare_rows(rows.row(items[i - 1].row), rows.row(items[i].row), order) == 0) {
                     repeated[task] = std::min<std::size_t>(repeated[task], items[i].row);
                 }
             }
@@ -328,8 +327,7 @@ inline void insert_rows(Rows& rows, const Buffer<std::uint32_t>& added, bool hig
             old != rows.size() &&
             (fresh == count ||
              compare_rows(rows.row(old), added.data() + fresh * order, order) < 0);
-        const std::uint32_t* const from =
-            take_old ? rows.row(old) : added.data() + fresh * order;
+        const std::uint32_t* const from = take_old ? rows.row(old) : added.data() + fresh * order;
         std::copy_n(from, order, merged.words.data() + i * order);
         merged.log10_prob[i] =
             take_old ? rows.log10_prob[old] : std::numeric_limits<float>::quiet_NaN();
@@ -347,13 +345,12 @@ inline Buffer<std::uint32_t> missing_suffixes(const Rows& rows, const Rows& lowe
     for (std::size_t i = 0; i < rows.size(); ++i) {
         const std::uint32_t* const suffix = rows.row(i) + 1;
         int compared = 1;
-        while (at != lower.size() &&
-               (compared = compare_rows(lower.row(at), suffix, order)) < 0) {
+        while (at != lower.size() && (compared = compare_rows(lower.row(at), suffix, order)) < 0) {
             ++at;
         }
         if (at != lower.size() && compared == 0) continue;
-        const bool known = !missing.empty() && compare_rows(missing.end() - order, suffix,
-                                                            order) == 0;
+        const bool known =
+            !missing.empty() && compare_rows(missing.end() - order, suffix, order) == 0;
         if (!known) missing.append(suffix, order);
     }
     return missing;

@@ -38,8 +38,8 @@ struct ArpaSource {
     int descriptor = -1;
     Read read = nullptr;
     void* context = nullptr;
-    std::string name;          // for error messages
-    std::uint64_t bytes = 0;   // size of the text for progress, 0 if unknown
+    std::string name;         // for error messages
+    std::uint64_t bytes = 0;  // size of the text for progress, 0 if unknown
 
     // Reads until `size` bytes are there or the text ends.
     std::size_t operator()(char* buffer, std::size_t size) const {
@@ -93,7 +93,9 @@ inline std::string shown(std::string_view text) {
     return text.size() > 60 ? result + "..." : result;
 }
 
-inline bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+inline bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
 
 inline std::string_view trimmed(std::string_view line) {
     while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
@@ -107,8 +109,8 @@ class TextCutter {
   public:
     explicit TextCutter(const ArpaSource& source) : source_(source) {}
 
-    std::uint64_t line() const { return line_; }           // number of the last line given
-    std::uint64_t bytes() const { return consumed_; }      // bytes given so far
+    std::uint64_t line() const { return line_; }       // number of the last line given
+    std::uint64_t bytes() const { return consumed_; }  // bytes given so far
     const std::string& name() const { return source_.name; }
 
     // The line without its end, valid until the next call; false at the end of the text.
@@ -316,8 +318,9 @@ class LineParser {
                      Complaint& complaint) {
         const std::string_view line(begin, static_cast<std::size_t>(end - begin));
         if (line.find('\0') != std::string_view::npos) {
-            complaint = "there is a NUL byte in the line '" + shown(line) +
-                        "'. This is not an ARPA text file, or it is in UTF-16: convert it to UTF-8.";
+            complaint =
+                "there is a NUL byte in the line '" + shown(line) +
+                "'. This is not an ARPA text file, or it is in UTF-16: convert it to UTF-8.";
             return Result::kBad;
         }
         std::size_t fields = 0;
@@ -347,21 +350,22 @@ class LineParser {
         if (fields == 0) return Result::kBlank;
         log10_backoff = 0;
         if (fields < order_ + 1 || fields > order_ + 2) {
-            complaint = "the line '" + shown(line) + "' has " +
-                        std::to_string(fields - 1) + " words and numbers after its probability; " +
-                        words_wanted() +
+            complaint = "the line '" + shown(line) + "' has " + std::to_string(fields - 1) +
+                        " words and numbers after its probability; " + words_wanted() +
                         (highest_ ? "" : " and at most one number (the back-off)") +
                         " must stand there.";
             return Result::kBad;
         }
-        if (fields == order_ + 1 && empty_field) {
+        if (fields == order_ + 1 && empty_field && !highest_) {
             complaint = "the line '" + shown(line) +
                         "' has an empty column, so its word or its back-off is missing.";
             return Result::kBad;
         }
         if (fields == order_ + 2 && !whole_number(last, log10_backoff)) {
-            complaint = "the line '" + shown(line) + "' should end with a number (the back-off) "
-                        "after " + words_wanted() + ", but ends with '" + shown(last) + "'.";
+            complaint = "the line '" + shown(line) +
+                        "' should end with a number (the back-off) "
+                        "after " +
+                        words_wanted() + ", but ends with '" + shown(last) + "'.";
             return Result::kBad;
         }
         return check_values(begin, end, complaint) ? Result::kNgram : Result::kBad;
@@ -383,8 +387,8 @@ class LineParser {
         }
         const std::string line =
             "' in the line '" +
-            shown(trimmed({begin, static_cast<std::size_t>(end - begin)
-                                      - (end != begin && end[-1] == '\n' ? 1 : 0)})) +
+            shown(trimmed({begin, static_cast<std::size_t>(end - begin) -
+                                      (end != begin && end[-1] == '\n' ? 1 : 0)})) +
             "'";
         char number[kFloatRoom];
         if (!(log10_prob <= 0)) {

@@ -8,6 +8,7 @@
 // completes.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "arpa/blocks.hpp"
 #include "arpa/closure.hpp"
 #include "arpa/lines.hpp"
 #include "base/buffer.hpp"
@@ -45,268 +47,8 @@ namespace arpa {
 
 constexpr float kMissingLog10Prob = -100;  // of a missing <unk>, as KenLM has it
 constexpr std::size_t kMaxOrder = 1000;
-constexpr std::size_t kMaxNgrams = 0xfffffffeU;  // of one order: indexes are 32 bits, one is kAbsent
-
-// Which line row `row` and those after it stand on, until the next mark.
-struct LineMark {
-    std::uint64_t row;
-    std::uint64_t line;
-};
-
-inline std::uint64_t line_of(const Buffer<LineMark>& marks, std::uint64_t row) {
-    std::size_t at = marks.size();
-    while (at > 1 && marks[at - 1].row > row) --at;
-    return at == 0 ? 0 : marks[at - 1].line + (row - marks[at - 1].row);
-}
-
-inline void mark_line(Buffer<LineMark>& marks, std::uint64_t row, std::uint64_t line) {
-    if (marks.empty() || marks.back().line + (row - marks.back().row) != line) {
-        marks.push_back({row, line});
-    }
-}
-
-// A block of lines of one section and what became of it. Lines are counted from 0 here.
-struct LineBlock {
-    Buffer<char> text;
-    std::uint64_t lines = 0;
-    Buffer<LineMark> marks;
-    Buffer<float> log10_prob;
-    Buffer<float> log10_backoff;
-    std::vector<std::string_view> unigrams;  // order 1
-    bool as_rows = false;
-    Buffer<std::uint32_t> rows;    // higher orders, as rows
-    Buffer<std::uint32_t> word;    // higher orders, sorted
-    Buffer<std::uint32_t> suffix;
-    Complaint complaint;
-    std::uint64_t complaint_line = 0;
-
-    std::size_t size() const { return log10_prob.size(); }
-    const char* begin() const { return text.data(); }
-    const char* end() const { return text.data() + text.size() - kTextPadding; }
-    void restart() {
-        lines = 0;
-        complaint.clear();
-        for (Buffer<float>* values : {&log10_prob, &log10_backoff}) values->resize(0);
-        for (Buffer<std::uint32_t>* ids : {&rows, &word, &suffix}) ids->resize(0);
-        marks.resize(0);
-        unigrams.clear();
-    }
-    void complain(std::uint64_t line, Complaint what) {
-        complaint = std::move(what);
-        complaint_line = line;
-    }
-};
-
-// Parses blocks of the section of one order above 1. Many threads use one parser.
-class NgramParser {
-  public:
-    NgramParser(const std::vector<NgramLevel>& levels, const Vocabulary& vocabulary,
-                bool unk_is_upper_case, std::size_t order, bool highest)
-        : levels_(levels),
-          vocabulary_(vocabulary),
-          unk_is_upper_case_(unk_is_upper_case),
-          order_(order),
-          highest_(highest) {}
-
-    void parse(LineBlock& block, bool as_rows) const {
-        block.as_rows = as_rows;
-        if (!as_rows && !parse_lines<false>(block)) block.as_rows = true;
-        if (block.as_rows) parse_lines<true>(block);
-    }
-
-  private:
-    // Lines are parsed in small groups, each in three sweeps (split into words, look words up,
-    // find suffixes), so that the memory of a lookup is on its way long before it is needed.
-    static constexpr std::size_t kGroup = 16;
-    static constexpr std::uint32_t kSameWord = kAbsent;  // as in the line before
-
-    struct Lookup {
-        WordKey key;
-        std::uint64_t hash;
-        std::size_t at;
-    };
-
-    // Row 0 of a group is the last line of the group before.
-    struct Group {
-        explicit Group(std::size_t order)
-            : words((kGroup + 1) * order),
-              keys((kGroup + 1) * order),
-              ids((kGroup + 1) * order, kAbsent),
-              lines(kGroup) {
-            lookups.reserve(kGroup * order);
-        }
-        std::vector<std::string_view> words;
-        std::vector<WordKey> keys;
-        std::vector<std::uint32_t> ids;
-        std::vector<std::uint64_t> lines;
-        std::vector<Lookup> lookups;
-        std::size_t size = 0;
-    };
-
-    // False if the block is not sorted or not closed: it must be parsed as rows.
-    template <bool kRows>
-    bool parse_lines(LineBlock& block) const {
-        block.restart();
-        LineParser parser(order_, highest_);
-        SuffixFinder finder(levels_);
-        Group group(order_);
-        std::vector<std::uint32_t> path(order_ + 1, kAbsent);  // suffixes of the line before
-        const char* at = block.begin();
-        bool more = true;
-        while (more) {
-            more = split(block, parser, at, group);
-            more = look_up(block, group) && more;
-            if (kRows) {
-                block.rows.append(group.ids.data() + order_, group.size * order_);
-            } else if (!find_suffixes(block, finder, group, path)) {
-                return false;
-            }
-            more = more && block.complaint.empty();
-            const std::size_t all = kRows ? block.rows.size() / order_ : block.word.size();
-            const std::size_t first_row = all - group.size;
-            for (std::size_t i = 0; i < group.size; ++i) {
-                mark_line(block.marks, first_row + i, group.lines[i]);
-            }
-            keep_last(group);
-        }
-        const std::size_t parsed = kRows ? block.rows.size() / order_ : block.word.size();
-        block.log10_prob.resize(parsed);
-        if (!highest_) block.log10_backoff.resize(parsed);
-        return true;
-    }
-
-    // The next lines -> words, and lookups of those that differ from the line before. False at the
-    // end of the block or at a bad line.
-    bool split(LineBlock& block, LineParser& parser, const char*& at, Group& group) const {
-        group.size = 0;
-        group.lookups.clear();
-        const char* const end = block.end();
-        while (group.size < kGroup) {
-            if (at == end) return false;
-            const std::size_t row = (group.size + 1) * order_;
-            Complaint complaint;
-            const LineParser::Result result =
-                parser.parse(at, end, group.words.data() + row, complaint);
-            const std::uint64_t line = block.lines++;
-            if (result == LineParser::Result::kBlank) continue;
-            if (result == LineParser::Result::kBad) {
-                block.complain(line, std::move(complaint));
-                return false;
-            }
-            group.lines[group.size] = line;
-            block.log10_prob.push_back(parser.log10_prob);
-            if (!highest_) block.log10_backoff.push_back(parser.log10_backoff);
-            for (std::size_t i = row; i < row + order_; ++i) compare_word(group, i);
-            ++group.size;
-        }
-        return true;
-    }
-
-    void compare_word(Group& group, std::size_t i) const {
-        const std::string_view word = group.words[i];
-        WordKey key;
-        bool same;
-        if (word.size() <= WordKey::kShort) {
-            key = WordKey::of_short(load64(word.data()), load64(word.data() + 8), word.size());
-            const WordKey& before = group.keys[i - order_];
-            same = key.low == before.low && key.high == before.high;
-        } else {
-            same = word == group.words[i - order_];
-            key = same ? group.keys[i - order_] : WordKey::of_long(word);
-        }
-        group.keys[i] = key;
-        group.ids[i] = kSameWord;
-        if (!same) {
-            const std::uint64_t hash = key.hash();
-            vocabulary_.prefetch(hash);
-            group.lookups.push_back({key, hash, i});
-        }
-    }
-
-    // False at a word that is no unigram: the group then ends before its line.
-    bool look_up(LineBlock& block, Group& group) const {
-        bool known = true;
-        for (const Lookup& lookup : group.lookups) {
-            if (lookup.at / order_ > group.size) break;
-            const std::string_view word = group.words[lookup.at];
-            const std::uint32_t id = vocabulary_.find(lookup.key, lookup.hash, word);
-            if (id == kUnk && word != "<unk>" && !(unk_is_upper_case_ && word == "<UNK>")) {
-                group.size = lookup.at / order_ - 1;
-                block.complain(group.lines[group.size],
-                               "the word '" + shown(word) + "' of a " + std::to_string(order_) +
-                                   "-gram is not among the unigrams, which list the whole "
-                                   "vocabulary. Add it to the 1-grams or remove the line.");
-                known = false;
-                break;
-            }
-            group.ids[lookup.at] = id;
-        }
-        for (std::size_t i = order_; i < (group.size + 1) * order_; ++i) {
-            if (group.ids[i] == kSameWord) group.ids[i] = group.ids[i - order_];
-        }
-        return known;
-    }
-
-    bool find_suffixes(LineBlock& block, SuffixFinder& finder, Group& group,
-                       std::vector<std::uint32_t>& path) const {
-        for (std::size_t line = 1; line <= group.size; ++line) {
-            const std::uint32_t* const ids = group.ids.data() + line * order_;
-            const std::uint32_t* const before = ids - order_;
-            // path[j]: the suffix of length j; the common ones are known from the line before.
-            std::size_t j = 1;
-            while (j < order_ && ids[order_ - j] == before[order_ - j]) ++j;
-            for (; j < order_; ++j) {
-                path[j] = finder.find(j, path[j - 1], ids[order_ - j]);
-                if (path[j] == kAbsent) return false;
-            }
-            const std::uint32_t suffix = path[order_ - 1];
-            if (!block.word.empty()) {
-                const std::uint32_t last = block.suffix.back();
-                if (suffix < last || (suffix == last && ids[0] < block.word.back())) return false;
-                if (suffix == last && ids[0] == block.word.back()) {
-                    block.complain(group.lines[line - 1], repeated(ids));
-                    group.size = line - 1;
-                    return true;
-                }
-            }
-            block.word.push_back(ids[0]);
-            block.suffix.push_back(suffix);
-        }
-        return true;
-    }
-
-    void keep_last(Group& group) const {
-        if (group.size == 0) return;
-        const std::size_t from = group.size * order_;
-        std::copy_n(group.words.begin() + static_cast<std::ptrdiff_t>(from), order_,
-                    group.words.begin());
-        std::copy_n(group.keys.begin() + static_cast<std::ptrdiff_t>(from), order_,
-                    group.keys.begin());
-        std::copy_n(group.ids.begin() + static_cast<std::ptrdiff_t>(from), order_,
-                    group.ids.begin());
-    }
-
-  public:
-    std::string spelled(const std::uint32_t* ids, std::size_t count) const {
-        std::string text;
-        for (std::size_t i = 0; i < count; ++i) {
-            if (i != 0) text += ' ';
-            text += vocabulary_.word(ids[i]);
-        }
-        return shown(text);
-    }
-    Complaint repeated(const std::uint32_t* ids) const {
-        return "the " + std::to_string(order_) + "-gram '" + spelled(ids, order_) +
-               "' is there twice. Remove one of the lines and correct the header.";
-    }
-
-  private:
-    const std::vector<NgramLevel>& levels_;
-    const Vocabulary& vocabulary_;
-    bool unk_is_upper_case_;
-    std::size_t order_;
-    bool highest_;
-};
+constexpr std::size_t kMaxNgrams =
+    0xfffffffeU;  // of one order: indexes are 32 bits, one is kAbsent
 
 class Reader {
   public:
@@ -348,18 +90,18 @@ class Reader {
         std::string_view line;
         do {
             if (cutter_.bytes() > kHeaderBytes || !cutter_.next_line(line)) {
-                fail_file("there is no line \\data\\, with which ARPA text begins. Give an ARPA "
-                          "file, or train a model on this text.");
+                fail_file(
+                    "there is no line \\data\\, with which ARPA text begins. Give an ARPA "
+                    "file, or train a model on this text.");
             }
         } while (trimmed(line) != "\\data\\");
         while (read_count()) {
         }
         if (counts_.empty()) {
-            fail(cutter_.line(), "after \\data\\ there must be lines like 'ngram 1=1000', but "
-                                 "there is '" + shown(title_) + "'.");
-        }
-        if (counts_[0] == 0) {
-            fail(cutter_.line(), "the header declares no 1-grams, so there is no vocabulary.");
+            fail(cutter_.line(),
+                 "after \\data\\ there must be lines like 'ngram 1=1000', but "
+                 "there is '" +
+                     shown(title_) + "'.");
         }
     }
 
@@ -370,21 +112,25 @@ class Reader {
         };
         if (start.empty()) fail_file("the file is empty. Give an ARPA file.");
         if (begins("\x1f\x8b") || begins("BZh") || begins("\x28\xb5\x2f\xfd") ||
-            begins(std::string_view("\xfd" "7zXZ\0", 6))) {
-            fail_file("this is a compressed file. Give it the ending .gz, .bz2, .xz or .zst that "
-                      "belongs to it, or decompress it.");
+            begins("\xfd\x37zXZ")) {
+            fail_file(
+                "this is compressed data, not ARPA text. Decompress it once more; it may have "
+                "been compressed twice.");
         }
         if (begins("mmap lm http://kheafield.com/code")) {
-            fail_file("this is a binary model of KenLM, not ARPA text. Give the ARPA file it was "
-                      "built from.");
+            fail_file(
+                "this is a binary model of KenLM, not ARPA text. Give the ARPA file it was "
+                "built from.");
         }
         if (begins("SRILM_BINARY")) {
-            fail_file("this is a binary model of SRILM. Convert it: ngram -lm FILE -write-lm "
-                      "FILE.arpa");
+            fail_file(
+                "this is a binary model of SRILM. Convert it: ngram -lm FILE -write-lm "
+                "FILE.arpa");
         }
         if (begins("blmt") || begins("iARPA") || begins("qARPA") || begins("Qblmt")) {
-            fail_file("this is a format of IRSTLM, not ARPA. Convert it: compile-lm --text=yes "
-                      "FILE FILE.arpa");
+            fail_file(
+                "this is a format of IRSTLM, not ARPA. Convert it: compile-lm --text=yes "
+                "FILE FILE.arpa");
         }
         if (begins("\xff\xfe") || begins("\xfe\xff")) {
             fail_file("this text is in UTF-16. Convert it to UTF-8: iconv -f UTF-16 -t UTF-8");
@@ -418,8 +164,8 @@ class Reader {
             good = good && take_number(line, count) && line.empty();
         }
         if (!good) {
-            fail(cutter_.line(), "the line '" + shown(whole) +
-                                     "' of the header should read 'ngram ORDER=COUNT'.");
+            fail(cutter_.line(),
+                 "the line '" + shown(whole) + "' of the header should read 'ngram ORDER=COUNT'.");
         }
         if (order != counts_.size() + 1) {
             fail(cutter_.line(), "the header names order " + std::to_string(order) +
@@ -429,6 +175,9 @@ class Reader {
         if (order > kMaxOrder) {
             fail(cutter_.line(), "the header names more than " + std::to_string(kMaxOrder) +
                                      " orders. The file is damaged.");
+        }
+        if (order == 1 && count == 0) {
+            fail(cutter_.line(), "the header declares no 1-grams, so there is no vocabulary.");
         }
         counts_.push_back(count);
         return true;
@@ -456,10 +205,9 @@ class Reader {
         if (title_ == wanted) {
             title_.clear();
         } else if (counts_[k - 1] != 0) {
-            fail(cutter_.line(), "the section " + wanted + " with " +
-                                     std::to_string(counts_[k - 1]) +
-                                     " n-grams must begin here, but there is '" + shown(title_) +
-                                     "'.");
+            fail(cutter_.line(),
+                 "the section " + wanted + " with " + std::to_string(counts_[k - 1]) +
+                     " n-grams must begin here, but there is '" + shown(title_) + "'.");
         } else {
             absent_ = true;
         }
@@ -468,7 +216,8 @@ class Reader {
     void take_title(std::size_t k) {
         std::string_view line;
         do {
-            if (!cutter_.next_line(line)) fail_end("part before the " + std::to_string(k) + "-grams");
+            if (!cutter_.next_line(line))
+                fail_end("part before the " + std::to_string(k) + "-grams");
             line = trimmed(line);
         } while (line.empty());
         title_ = line;
@@ -497,8 +246,8 @@ class Reader {
     }
 
     [[noreturn]] void fail_end(const std::string& where) const {
-        fail(cutter_.line(), "the file ends in the " + where +
-                                 ". It was cut off: copy it or write it again.");
+        fail(cutter_.line(),
+             "the file ends in the " + where + ". It was cut off: copy it or write it again.");
     }
 
     // ---- sections
@@ -538,8 +287,8 @@ class Reader {
 
     std::string counts_differ(std::size_t k, const std::string& found) const {
         return "the header declares " + std::to_string(counts_[k - 1]) + " " + std::to_string(k) +
-               "-grams, but " + found +
-               ". Correct the line 'ngram " + std::to_string(k) + "=', or find the lost lines.";
+               "-grams, but " + found + ". Correct the line 'ngram " + std::to_string(k) +
+               "=', or find the lost lines.";
     }
 
     void check_size(std::size_t k, std::size_t size) const {
@@ -566,8 +315,7 @@ class Reader {
             while (at != block.end()) {
                 std::string_view word;
                 Complaint complaint;
-                const LineParser::Result result =
-                    parser.parse(at, block.end(), &word, complaint);
+                const LineParser::Result result = parser.parse(at, block.end(), &word, complaint);
                 const std::uint64_t line = block.lines++;
                 if (result == LineParser::Result::kBlank) continue;
                 if (result == LineParser::Result::kBad) {
@@ -643,8 +391,9 @@ class Reader {
             }
         }
         if (strict_ && model_.unk_is_upper_case) {
-            fail_file("the unigrams lack <unk>, but have <UNK>. Rename it, or read without "
-                      "strict: then <UNK> is taken for <unk>.");
+            fail_file(
+                "the unigrams lack <unk>, but have <UNK>. Rename it, or read without "
+                "strict: then <UNK> is taken for <unk>.");
         }
         model_.vocabulary = builder->finish();
     }
@@ -665,8 +414,7 @@ class Reader {
         const auto append = [&](LineBlock& block, std::uint64_t first_line) {
             if (!level_as_rows && (block.as_rows || !follows(level, block))) {
                 if (!block.as_rows && !level.word.empty() && !block.word.empty() &&
-                    level.suffix.back() == block.suffix[0] &&
-                    level.word.back() == block.word[0]) {
+                    level.suffix.back() == block.suffix[0] && level.word.back() == block.word[0]) {
                     std::vector<std::uint32_t> ids(k);
                     expand(block.word[0], block.suffix[0], k, ids.data());
                     fail(first_line + line_of(block.marks, 0), parser.repeated(ids.data()));

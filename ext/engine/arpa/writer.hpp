@@ -156,8 +156,8 @@ class SuffixText {
     const Vocabulary& vocabulary_;
     const char* strings_end_;
     Buffer<char> room_;
-    std::vector<std::uint32_t> path_;   // index of the suffix of each length
-    std::vector<std::size_t> start_;    // its size in bytes
+    std::vector<std::uint32_t> path_;  // index of the suffix of each length
+    std::vector<std::size_t> start_;   // its size in bytes
 };
 
 inline char* copy_suffix(char* out, const char* text, std::size_t size) {
@@ -168,10 +168,6 @@ inline char* copy_suffix(char* out, const char* text, std::size_t size) {
         done += SuffixText::kPadding;
     } while (done < size);
     return out + size;
-}
-
-inline std::uint32_t leftmost(const SortedNgrams& ngrams, std::size_t order, std::uint32_t index) {
-    return order == 1 ? index : ngrams.levels[order - 1].word[index];
 }
 
 inline void format_block(const SortedNgrams& ngrams, const Vocabulary& vocabulary,
@@ -193,14 +189,23 @@ inline void format_block(const SortedNgrams& ngrams, const Vocabulary& vocabular
         if (k > 1) {
             word = level.word[i];
             suffix.move_to(k - 1, level.suffix[i]);
-            // Words of neighbours lie anywhere in the vocabulary.
+            // Words of neighbours lie anywhere in the vocabulary: first the place of a word is
+            // fetched, then the word. Of the suffix, its two leftmost words are the likely new
+            // ones.
             if (i + 2 * kLinesAhead < level.size()) {
                 const std::size_t near = i + kLinesAhead;
                 const std::size_t far = near + kLinesAhead;
                 prefetch_line(offsets + level.word[far]);
-                prefetch_line(offsets + leftmost(ngrams, k - 1, level.suffix[far]));
                 prefetch_line(strings + offsets[level.word[near]]);
-                prefetch_line(strings + offsets[leftmost(ngrams, k - 1, level.suffix[near])]);
+                std::uint32_t far_suffix = level.suffix[far];
+                std::uint32_t near_suffix = level.suffix[near];
+                for (std::size_t j = k - 1; j > 1 && j + 2 >= k; --j) {
+                    const NgramLevel& lower = ngrams.levels[j - 1];
+                    prefetch_line(offsets + lower.word[far_suffix]);
+                    prefetch_line(strings + offsets[lower.word[near_suffix]]);
+                    far_suffix = lower.suffix[far_suffix];
+                    near_suffix = lower.suffix[near_suffix];
+                }
             }
         }
         const std::string_view first = vocabulary.word(word);
@@ -268,8 +273,8 @@ inline void check_words(const Vocabulary& vocabulary) {
 inline std::string format_header(const SortedNgrams& ngrams) {
     std::string header = "\\data\\\n";
     for (std::size_t k = 1; k <= ngrams.order(); ++k) {
-        header += "ngram " + std::to_string(k) + "=" +
-                  std::to_string(ngrams.levels[k - 1].size()) + "\n";
+        header +=
+            "ngram " + std::to_string(k) + "=" + std::to_string(ngrams.levels[k - 1].size()) + "\n";
     }
     return header;
 }

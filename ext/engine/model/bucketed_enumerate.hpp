@@ -26,6 +26,7 @@ class BucketedEnumerator {
   public:
     static std::shared_ptr<SortedNgrams> enumerate(const Bucketed& table, unsigned threads,
                                                    Progress& progress) {
+        const Recycling recycling;
         BucketedEnumerator enumerator(table, threads, progress);
         enumerator.run();
         return enumerator.ngrams_;
@@ -130,17 +131,14 @@ class BucketedEnumerator {
             std::fill(indices.begin(), indices.end(), kEmpty);
         }
         parallel_for(partitions, threads_, progress_, [&](std::size_t p, unsigned) {
-            Found* const begin = dealt.data() + bounds[p];
-            Found* const end = dealt.data() + bounds[p + 1];
-            std::sort(begin, end, [](const Found& a, const Found& b) {
-                return a.suffix != b.suffix ? a.suffix < b.suffix : a.word < b.word;
-            });
-            for (std::uint32_t i = bounds[p]; i < bounds[p + 1]; ++i) {
-                const Found& found = dealt[i];
-                if (i > bounds[p] && dealt[i - 1].suffix == found.suffix &&
-                    dealt[i - 1].word == found.word) {
-                    refuse(order, found.slot / Line::kEntries);
-                }
+            const Found* const part = dealt.data() + bounds[p];
+            const std::size_t size = bounds[p + 1] - bounds[p];
+            const std::vector<std::uint64_t> sorted =
+                sort_part(order, part, size, static_cast<std::uint32_t>(p << shift), 1U << shift,
+                          Line::kEntries);
+            for (std::size_t j = 0; j < size; ++j) {
+                const Found& found = part[static_cast<std::uint32_t>(sorted[j])];
+                const std::uint32_t i = bounds[p] + static_cast<std::uint32_t>(j);
                 level.word[i] = found.word;
                 level.suffix[i] = found.suffix;
                 level.log10_prob[i] = prob_of(found.prob_bits);
@@ -149,9 +147,35 @@ class BucketedEnumerator {
                     indices[found.slot] = i;
                 }
             }
-            progress_.advance(bounds[p + 1] - bounds[p]);
+            progress_.advance(size);
         });
         lower_indices_ = std::move(indices);
+    }
+
+    // The n-grams of one partition in suffix order, each as word << 32 | index in `part`. Their
+    // suffixes are first_suffix .. first_suffix + suffixes - 1; most have few words before them.
+    static std::vector<std::uint64_t> sort_part(std::size_t order, const Found* part,
+                                                std::size_t size, std::uint32_t first_suffix,
+                                                std::uint32_t suffixes, unsigned entries) {
+        std::vector<std::uint32_t> ends(suffixes + 1, 0);
+        for (std::size_t i = 0; i < size; ++i) ++ends[part[i].suffix - first_suffix + 1];
+        for (std::uint32_t s = 0; s < suffixes; ++s) ends[s + 1] += ends[s];
+        std::vector<std::uint64_t> sorted(size);
+        for (std::size_t i = 0; i < size; ++i) {
+            sorted[ends[part[i].suffix - first_suffix]++] =
+                std::uint64_t{part[i].word} << 32 | static_cast<std::uint64_t>(i);
+        }
+        std::uint32_t begin = 0;
+        for (std::uint32_t s = 0; s < suffixes; ++s) {
+            std::sort(sorted.begin() + begin, sorted.begin() + ends[s]);
+            for (std::uint32_t j = begin + 1; j < ends[s]; ++j) {
+                if (sorted[j - 1] >> 32 == sorted[j] >> 32) {
+                    refuse(order, part[static_cast<std::uint32_t>(sorted[j])].slot / entries);
+                }
+            }
+            begin = ends[s];
+        }
+        return sorted;
     }
 
     // Calls use(found) for the n-grams in the lines of one task, in line order.

@@ -40,9 +40,7 @@ class PackedInts {
   public:
     PackedInts() = default;
 
-    static std::size_t words_for(std::size_t size, unsigned width) {
-        return size * width / 64 + 2;
-    }
+    static std::size_t words_for(std::size_t size, unsigned width) { return size * width / 64 + 2; }
 
     static PackedInts attach(Span<const std::uint64_t> words, std::size_t size, unsigned width) {
         if (width > 32 || words.size() != words_for(size, width)) {
@@ -63,6 +61,8 @@ class PackedInts {
         const std::uint64_t high = (word[1] << 1) << (63 - shift);
         return static_cast<std::uint32_t>(((word[0] >> shift) | high) & mask_);
     }
+
+    void prefetch(std::size_t index) const { ngram::prefetch(words_ + index * width_ / 64); }
 
     // Writes into zeroed words, and touches no word but those the value lies in.
     static void set(std::uint64_t* words, unsigned width, std::size_t index, std::uint64_t value) {
@@ -128,6 +128,12 @@ class MonotoneInts {
         return ints;
     }
 
+    // Fetches what reading value `index` needs first.
+    void prefetch(std::size_t index) const {
+        ngram::prefetch(samples_ + index / kSampled);
+        low_.prefetch(index);
+    }
+
     struct Pair {
         std::uint64_t first;
         std::uint64_t second;
@@ -147,9 +153,7 @@ class MonotoneInts {
     static std::size_t high_words(std::size_t size, std::uint64_t largest) {
         return (size + (largest >> low_width(size, largest))) / 64 + 1;
     }
-    static std::size_t sample_count(std::size_t size) {
-        return (size + kSampled - 1) / kSampled;
-    }
+    static std::size_t sample_count(std::size_t size) { return (size + kSampled - 1) / kSampled; }
 
     // Position of the set bit with `skipped` set bits between `position` and it; the end of the
     // bits if there is none.

@@ -18,8 +18,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "base/buffer.hpp"
@@ -63,8 +63,8 @@ class Predictor {
         const std::vector<double>& unigrams = unigram_probabilities();
         const double weight = context.weights[1];
         for (std::size_t w = 0; w < size; ++w) out[w] = unigrams[w] * weight;
-        visit_ngrams(context, [&](std::size_t, std::uint32_t word, float, double p) {
-            out[word] = p;
+        visit_ngrams(context, [&](std::size_t k, std::uint32_t word, float log10_prob) {
+            out[word] = linear(log10_prob) * context.weights[k];
         });
         out[kBeginSentence] = 0.0;
     }
@@ -118,8 +118,8 @@ class Predictor {
         for (std::size_t j = 1; j <= longest; ++j) {
             const std::uint32_t word = ids[ids.size() - j];
             if (word >= vocabulary_size()) break;
-            const auto found = j == 1 ? reader_.unigram(word)
-                                      : reader_.find(j, context.slots[j - 1], word);
+            const auto found =
+                j == 1 ? reader_.unigram(word) : reader_.find(j, context.slots[j - 1], word);
             if (!found) break;
             context.depth = j;
             context.words.push_back(word);
@@ -145,29 +145,66 @@ class Predictor {
         return unigrams_;
     }
 
-    // A word that has an n-gram of two words or more after the context, and its probability.
-    struct Item {
-        Prediction word;
-        std::uint64_t rank;  // sorts by the bigram's probability, then by word
+    // What a word of the list of order k is worth: its n-gram of that order, times the weight of
+    // the order. That is its probability if `longest`, if it has no longer n-gram.
+    struct Worth {
+        double value;
+        bool longest;
     };
 
-    // All of them, by falling probability of the bigram: the same with and without lists.
-    std::vector<Item> ngram_items(const Context& context) const {
-        std::vector<Item> items;
-        visit_ngrams(context, [&](std::size_t item, std::uint32_t word, float log10_prob, double p) {
-            if (item == items.size()) items.push_back({{}, successors::sort_key(log10_prob, word)});
-            items[item].word = {word, p};
-        });
-        if (successors_ == nullptr) {
-            std::sort(items.begin(), items.end(),
-                      [](const Item& a, const Item& b) { return a.rank < b.rank; });
+    // With `look_further` false, stops at the order and leaves `longest` open: fewer look-ups.
+    Worth worth(const Context& context, std::size_t order, std::uint32_t word,
+                bool look_further = true) const {
+        auto found = reader_.unigram(word);
+        std::size_t k = 1;
+        float log10_prob = found.log10_prob;
+        const std::size_t last = look_further ? context.depth + 1 : order;
+        while (k < last && found.extends_left) {
+            found = reader_.find(k + 1, found.slot, context.words[k]);
+            if (!found) break;
+            ++k;
+            if (k <= order) log10_prob = found.log10_prob;
         }
-        return items;
+        return {linear(log10_prob) * context.weights[order], k == order};
     }
 
-    // Whether the bigram of the context's last word and `word` is in the model.
-    bool has_bigram(const Context& context, std::uint32_t word) const {
-        return context.depth != 0 && static_cast<bool>(reader_.find(2, word, context.words[1]));
+    // The list of one order after a context: words by falling worth. Made for this context if the
+    // model has no lists.
+    struct List {
+        std::uint64_t begin = 0;
+        std::uint64_t end = 0;
+        std::vector<std::uint64_t> keys;  // sort keys; `begin` is 0
+    };
+
+    std::uint32_t word_at(const List& list, std::size_t order, std::uint64_t index) const {
+        if (successors_ != nullptr) return successors_->word(order, index);
+        return static_cast<std::uint32_t>(order == 1 ? sorted_unigrams()[index] : list.keys[index]);
+    }
+
+    // [k - 1] is the list of order k <= depth + 1.
+    std::vector<List> lists(const Context& context) const {
+        std::vector<List> lists(context.depth + 1);
+        if (successors_ != nullptr) {
+            for (std::size_t k = 2; k <= lists.size(); ++k) {
+                successors_->prefetch_range(k, context.slots[k - 1]);
+            }
+            for (std::size_t k = 1; k <= lists.size(); ++k) {
+                const auto range = successors_->range(k, k == 1 ? 0 : context.slots[k - 1]);
+                lists[k - 1].begin = range.begin;
+                lists[k - 1].end = range.end;
+                successors_->prefetch_word(k, range.begin);
+            }
+            return lists;
+        }
+        visit_ngrams(context, [&](std::size_t k, std::uint32_t word, float log10_prob) {
+            lists[k - 1].keys.push_back(successors::sort_key(log10_prob, word));
+        });
+        for (List& list : lists) {
+            std::sort(list.keys.begin(), list.keys.end());
+            list.end = list.keys.size();
+        }
+        lists[0].end = vocabulary_size();
+        return lists;
     }
 
   private:
@@ -176,7 +213,6 @@ class Predictor {
 
     struct Candidate {
         std::uint32_t word;
-        std::uint32_t item;
         std::uint64_t slot;
     };
 
@@ -188,7 +224,7 @@ class Predictor {
             candidates.reserve(vocabulary_size());
             for (std::size_t w = 0; w < vocabulary_size(); ++w) {
                 const auto unigram = reader_.unigram(static_cast<std::uint32_t>(w));
-                if (unigram.extends_left) candidates.push_back({static_cast<std::uint32_t>(w), 0, w});
+                if (unigram.extends_left) candidates.push_back({static_cast<std::uint32_t>(w), w});
             }
             return candidates;
         }
@@ -196,22 +232,20 @@ class Predictor {
         candidates.resize(end - begin);
         for (std::uint64_t i = begin; i < end; ++i) {
             const std::uint32_t word = successors_->word(2, i);
-            candidates[i - begin] = {word, 0, word};
+            candidates[i - begin] = {word, word};
         }
         return candidates;
     }
 
-    // Calls visit(item, word, log10_prob, probability) for all words with an n-gram of at least two
-    // words: for the bigrams, numbered 0, 1, .., then again for those with a trigram, and so on;
-    // what comes last holds. Looks up h_1 w for every candidate, then h_2 h_1 w for those found.
+    // Calls visit(k, word, log10_prob) for all n-grams of k >= 2 words that end in the context and
+    // a word, shorter ones first: looks up h_1 w for every candidate, then h_2 h_1 w for those
+    // found, and so on.
     template <class Visit>
     void visit_ngrams(const Context& context, Visit visit) const {
         if (context.depth == 0) return;
         Buffer<Candidate> candidates = bigram_candidates(context);
-        std::uint32_t items = 0;
         for (std::size_t k = 2; k <= context.depth + 1 && !candidates.empty(); ++k) {
             const std::uint32_t first = context.words[k - 1];
-            const double weight = context.weights[k];
             std::size_t kept = 0;
             for (std::size_t i = 0; i < candidates.size(); ++i) {
                 if (i + kAhead < candidates.size()) {
@@ -220,12 +254,25 @@ class Predictor {
                 const Candidate candidate = candidates[i];
                 const auto found = reader_.find(k, candidate.slot, first);
                 if (!found) continue;
-                const std::uint32_t item = k == 2 ? items++ : candidate.item;
-                visit(item, candidate.word, found.log10_prob, linear(found.log10_prob) * weight);
-                if (found.extends_left) candidates[kept++] = {candidate.word, item, found.slot};
+                visit(k, candidate.word, found.log10_prob);
+                if (found.extends_left) candidates[kept++] = {candidate.word, found.slot};
             }
             candidates.resize(kept);
         }
+    }
+
+    // The list of order 1, of all words. Computed once, when first asked for.
+    const std::vector<std::uint64_t>& sorted_unigrams() const {
+        std::call_once(sorted_once_, [this] {
+            std::vector<std::uint64_t> keys(vocabulary_size());
+            for (std::size_t w = 0; w < keys.size(); ++w) {
+                const auto word = static_cast<std::uint32_t>(w);
+                keys[w] = successors::sort_key(reader_.unigram(word).log10_prob, word);
+            }
+            std::sort(keys.begin(), keys.end());
+            sorted_unigrams_ = std::move(keys);
+        });
+        return sorted_unigrams_;
     }
 
     // The best word of one order's list that has not been taken. `bound` is what it would have if
@@ -239,21 +286,20 @@ class Predictor {
         bool longest;
     };
 
-    // Moves a head to its list's next word; returns false at the end of the list.
-    bool advance(const Context& context, Head& head) const {
-        if (head.next == head.end) return false;
-        head.word = successors_->word(head.order, head.next++);
-        auto found = reader_.unigram(head.word);
-        std::size_t k = 1;
-        float log10_prob = found.log10_prob;
-        while (k <= context.depth && found.extends_left) {
-            found = reader_.find(k + 1, found.slot, context.words[k]);
-            if (!found) break;
-            ++k;
-            if (k <= head.order) log10_prob = found.log10_prob;
+    // Moves a head to its list's next word, but not to one of the first words taken: those have
+    // longer n-grams, and seeing that here saves their look-ups. Returns false at the list's end.
+    bool advance(const Context& context, const std::vector<Prediction>& taken, Head& head) const {
+        const std::size_t seen = std::min<std::size_t>(taken.size(), 32);
+        bool repeated = true;
+        while (repeated) {
+            if (head.next == head.end) return false;
+            head.word = successors_->word(head.order, head.next++);
+            repeated = false;
+            for (std::size_t i = 0; i < seen; ++i) repeated |= taken[i].word == head.word;
         }
-        head.longest = k == head.order;
-        head.bound = linear(log10_prob) * context.weights[head.order];
+        const Worth worth = this->worth(context, head.order, head.word);
+        head.bound = worth.value;
+        head.longest = worth.longest;
         return true;
     }
 
@@ -262,13 +308,13 @@ class Predictor {
     // at least the probability of all words behind it that count in its list, so the order of the
     // words taken is the order of the whole distribution.
     std::vector<Prediction> merge_lists(const Context& context, std::size_t count) const {
-        std::vector<Head> heads;
-        for (std::size_t k = 1; k <= context.depth + 1; ++k) {
-            const auto [begin, end] = successors_->range(k, k == 1 ? 0 : context.slots[k - 1]);
-            Head head{k, begin, end, 0, 0.0, false};
-            if (advance(context, head)) heads.push_back(head);
-        }
         std::vector<Prediction> words;
+        std::vector<Head> heads;
+        std::size_t order = 0;
+        for (const List& list : lists(context)) {
+            Head head{++order, list.begin, list.end, 0, 0.0, false};
+            if (advance(context, words, head)) heads.push_back(head);
+        }
         while (words.size() < count && !heads.empty()) {
             auto top = heads.begin();
             for (auto head = top + 1; head != heads.end(); ++head) {
@@ -276,7 +322,7 @@ class Predictor {
             }
             if (!(top->bound > 0)) break;
             if (top->longest && top->word >= kFirstWord) words.push_back({top->word, top->bound});
-            if (!advance(context, *top)) heads.erase(top);
+            if (!advance(context, words, *top)) heads.erase(top);
         }
         return words;
     }
@@ -285,6 +331,8 @@ class Predictor {
     const Successors* successors_;
     mutable std::once_flag unigrams_once_;
     mutable std::vector<double> unigrams_;
+    mutable std::once_flag sorted_once_;
+    mutable std::vector<std::uint64_t> sorted_unigrams_;
 };
 
 }  // namespace ngram

@@ -1,11 +1,13 @@
 // Draws from the next-word distribution (predictor.hpp), exact and repeatable.
 //
-// Without top_k and top_p a draw needs no distribution over the vocabulary. Words with an n-gram
-// of two words or more are listed with their probabilities; all other words have their unigram's
-// times one weight. So draw either a listed word, or any word by its unigram probability, and
-// begin again if that is a listed one (rejection): what remains is drawn with exactly the
-// probabilities of the distribution. Temperature only changes the numbers. Both ways to the listed
-// words, lists and table, give the same words in the same order, so a seed gives the same draws.
+// Without top_k and top_p a draw looks at a few dozen words, whatever the vocabulary. The lists of
+// the context's orders (successors.hpp) hold every word by falling worth. Cut each list into blocks
+// of 1, 2, 4, .. words: no word of a block is worth more than its first. So draw a block by its
+// size times the worth of its first word, a word of the block evenly, and keep it with the
+// probability worth / worth of the first, if this list is the one of its longest n-gram; else begin
+// again. What is kept has exactly the probabilities of the distribution. Temperature only changes
+// the numbers. The same seed gives the same draws whether the model has lists or they are made for
+// each context.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +28,8 @@ struct SamplingOptions {
     double top_p = 1;        // only the best words that hold this share of what top_k left
 };
 
-// Random numbers for draws: number i is a hash of the seed and i (SplitMix64: Steele, Lea and
-// Flood (2014), Fast splittable pseudorandom number generators, figure 13), the same everywhere.
+// Random numbers for draws: number i is a hash of the seed and i (the generator SplitMix64), the
+// same on every machine.
 class RandomStream {
   public:
     explicit RandomStream(std::uint64_t seed) : state_(seed) {}
@@ -52,9 +54,7 @@ class Sampler {
   public:
     // `predictor` lives longer than the sampler.
     Sampler(const Predictor& predictor, const SamplingOptions& options, std::uint64_t seed)
-        : predictor_(predictor), options_(options), random_(seed) {
-        if (options.temperature != 0 && options.top_k == 0 && options.top_p >= 1) sum_unigrams();
-    }
+        : predictor_(predictor), options_(options), random_(seed) {}
 
     // Draws words after the context until </s>, which is the last one drawn, or `count` words.
     std::vector<std::uint32_t> sample(Span<const std::uint32_t> context, std::size_t count) {
@@ -81,17 +81,15 @@ class Sampler {
             }
             return draw_from(words, options_.top_p * total(words));
         }
-        if (options_.top_p >= 1) {
-            std::uint32_t word = 0;
-            if (draw_by_rejection(context, word)) return word;
-        }
+        std::uint32_t word = 0;
+        if (options_.top_p >= 1 && draw_by_rejection(context, word)) return word;
         return draw_from_distribution(context);
     }
 
   private:
     static constexpr std::uint32_t kFirstWord = Predictor::kFirstWord;
     static constexpr std::uint32_t kEndSentence = 2;
-    static constexpr int kRejections = 64;  // then the distribution is cheaper
+    static constexpr int kRejections = 200;  // about 3 are usual
 
     double tempered(double probability) const {
         return options_.temperature == 1 ? probability
@@ -104,49 +102,54 @@ class Sampler {
         return sum;
     }
 
-    // Running sums of the unigrams' tempered probabilities, divided by the largest so that no
-    // temperature makes all of them vanish.
-    void sum_unigrams() {
-        const std::vector<double>& unigrams = predictor_.unigram_probabilities();
-        largest_unigram_ = *std::max_element(unigrams.begin() + kFirstWord, unigrams.end());
-        sums_.assign(unigrams.size(), 0.0);
-        if (!(largest_unigram_ > 0)) return;
-        for (std::size_t w = kFirstWord; w < unigrams.size(); ++w) {
-            sums_[w] = sums_[w - 1] + tempered(unigrams[w] / largest_unigram_);
-        }
-    }
+    struct Block {
+        std::size_t order;
+        std::uint64_t begin;
+        std::uint64_t size;
+        double first;  // tempered worth of its first word
+        double sum;    // of size * first, up to this block
+    };
 
-    // Returns false if it gave up: mostly words that were drawn by their unigram are listed, or
-    // probabilities too far apart for their sum.
-    bool draw_by_rejection(Span<const std::uint32_t> ids, std::uint32_t& drawn) {
+    // Returns false if it gave up: some odd models (and damaged ones) reject nearly everything.
+    bool draw_by_rejection(Span<const std::uint32_t> ids, std::uint32_t& word) {
         const auto context = predictor_.find_context(ids);
-        auto items = predictor_.ngram_items(context);
-        double largest = context.weights[1] * largest_unigram_;
-        for (const auto& item : items) largest = std::max(largest, item.word.probability);
-        double listed = 0;
-        for (auto& item : items) {
-            double& probability = item.word.probability;
-            probability = item.word.word < kFirstWord ? 0 : tempered(probability / largest);
-            listed += probability;
+        const auto lists = predictor_.lists(context);
+        double largest = 0;
+        for (std::size_t k = 1; k <= lists.size(); ++k) {
+            const auto& list = lists[k - 1];
+            if (list.begin == list.end) continue;
+            const std::uint32_t first = predictor_.word_at(list, k, list.begin);
+            largest = std::max(largest, predictor_.worth(context, k, first, false).value);
         }
-        const double unlisted =
-            tempered(context.weights[1] * largest_unigram_ / largest) * sums_.back();
-        if (!(listed + unlisted > 0) || !std::isfinite(listed + unlisted)) return false;
-        for (int attempt = 0; attempt < kRejections; ++attempt) {
-            double left = random_.uniform() * (listed + unlisted);
-            if (left < listed) {
-                for (const auto& item : items) {
-                    drawn = item.word.word;
-                    left -= item.word.probability;
-                    if (left < 0) return true;
-                }
-                continue;  // the sum was rounded up
+        blocks_.clear();
+        double sum = 0;
+        for (std::size_t k = 1; k <= lists.size(); ++k) {
+            const auto& list = lists[k - 1];
+            std::uint64_t size = 1;
+            for (std::uint64_t begin = list.begin; begin < list.end; begin += size, size *= 2) {
+                const std::uint32_t first = predictor_.word_at(list, k, begin);
+                const double worth = predictor_.worth(context, k, first, false).value;
+                const double value = tempered(worth / largest);
+                const std::uint64_t count = std::min(size, list.end - begin);
+                sum += value * static_cast<double>(count);
+                blocks_.push_back({k, begin, count, value, sum});
             }
-            const double sum = random_.uniform() * sums_.back();
-            const auto at = std::upper_bound(sums_.begin(), sums_.end(), sum);
-            if (at == sums_.end()) continue;
-            drawn = static_cast<std::uint32_t>(at - sums_.begin());
-            if (!predictor_.has_bigram(context, drawn)) return true;
+        }
+        if (!(sum > 0)) return false;
+        for (int attempt = 0; attempt < kRejections; ++attempt) {
+            const double at = random_.uniform() * sum;
+            const auto block = std::upper_bound(
+                blocks_.begin(), blocks_.end(), at,
+                [](double value, const Block& candidate) { return value < candidate.sum; });
+            if (block == blocks_.end()) continue;  // `at` was rounded up
+            const auto offset =
+                static_cast<std::uint64_t>(random_.uniform() * static_cast<double>(block->size));
+            word = predictor_.word_at(lists[block->order - 1], block->order,
+                                      block->begin + std::min(offset, block->size - 1));
+            const auto worth = predictor_.worth(context, block->order, word);
+            const double uniform = random_.uniform();
+            if (!worth.longest || word < kFirstWord) continue;
+            if (uniform * block->first < tempered(worth.value / largest)) return true;
         }
         return false;
     }
@@ -209,8 +212,7 @@ class Sampler {
     const Predictor& predictor_;
     const SamplingOptions options_;
     RandomStream random_;
-    std::vector<double> sums_;  // [w]: of words up to w
-    double largest_unigram_ = 0;
+    std::vector<Block> blocks_;
 };
 
 }  // namespace ngram

@@ -53,8 +53,7 @@ class Successors {
 
     // Checks that the arrays have the sizes the model asks for.
     template <class Reader>
-    static Successors attach(const Reader& reader,
-                             const std::vector<SuccessorArrays>& orders) {
+    static Successors attach(const Reader& reader, const std::vector<SuccessorArrays>& orders) {
         if (orders.size() != reader.order()) {
             throw ModelFileError("the successor lists are those of " +
                                  std::to_string(orders.size()) + " orders, the model has " +
@@ -69,10 +68,18 @@ class Successors {
             const std::uint64_t contexts = k == 1 ? 1 : reader.slots(k - 1);
             successors.levels_.push_back(
                 {PackedInts::attach(arrays.words, size, width),
-                 MonotoneInts::attach(arrays.starts_low, arrays.starts_high,
-                                      arrays.starts_samples, contexts + 1, size)});
+                 MonotoneInts::attach(arrays.starts_low, arrays.starts_high, arrays.starts_samples,
+                                      contexts + 1, size)});
         }
         return successors;
+    }
+
+    // Fetch what range() and word() will read first.
+    void prefetch_range(std::size_t order, std::uint64_t context) const {
+        levels_[order - 1].starts.prefetch(context);
+    }
+    void prefetch_word(std::size_t order, std::uint64_t index) const {
+        levels_[order - 1].words.prefetch(index);
     }
 
     // Where the list of a context (its slot; 0 at order 1) lies among the words of its order.
@@ -85,8 +92,7 @@ class Successors {
         const std::uint32_t word = levels_[order - 1].words[index];
         if (word >= vocabulary_size_) {
             throw ModelFileError("the successor lists of the model are damaged: word id " +
-                                 std::to_string(word) + " of " +
-                                 std::to_string(vocabulary_size_) +
+                                 std::to_string(word) + " of " + std::to_string(vocabulary_size_) +
                                  ". Load the model with verify=True to check the file");
         }
         return word;
@@ -138,9 +144,10 @@ struct Links {
 constexpr std::uint32_t kNoContext = 0xFFFFFFFFU;
 
 inline ModelFileError unreadable(std::size_t order) {
-    return ModelFileError("cannot build successor lists: the suffix or the context of an n-gram of "
-                          "order " + std::to_string(order) +
-                          " is not in the model. The model is damaged");
+    return ModelFileError(
+        "cannot build successor lists: the suffix or the context of an n-gram of "
+        "order " +
+        std::to_string(order) + " is not in the model. The model is damaged");
 }
 
 // Of every slot of an order, from those of the order below: an n-gram's context is the context of
@@ -153,36 +160,35 @@ Links link(const Reader& reader, std::size_t order, const Links& below, unsigned
     links.context = Buffer<std::uint32_t>(slots, kNoContext);
     links.last = Buffer<std::uint32_t>(slots, 0);
     constexpr std::size_t kBlock = std::size_t{1} << 14;
-    parallel_for(
-        (slots + kBlock - 1) / kBlock, threads, progress, [&](std::size_t task, unsigned) {
-            struct Open {
-                std::uint64_t slot, context;
-                std::uint32_t word;
-            };
-            std::vector<Open> open;
-            open.reserve(kBlock);
-            const std::size_t end = std::min(slots, (task + 1) * kBlock);
-            reader.for_each(
-                order, task * kBlock, end,
-                [&](std::uint64_t slot, std::uint64_t suffix, std::uint32_t word, float) {
-                    if (suffix >= reader.slots(order - 1) || word >= reader.vocabulary_size()) {
-                        throw unreadable(order);
-                    }
-                    links.last[slot] = order == 2 ? static_cast<std::uint32_t>(suffix)
-                                                  : below.last[suffix];
-                    if (order == 2) {
-                        links.context[slot] = word;
-                        return;
-                    }
-                    open.push_back({slot, below.context[suffix], word});
-                    reader.prefetch(order - 1, open.back().context, word);
-                });
-            for (const Open& item : open) {
-                const auto context = reader.find(order - 1, item.context, item.word);
-                if (!context) throw unreadable(order);
-                links.context[item.slot] = static_cast<std::uint32_t>(context.slot);
-            }
-        });
+    parallel_for((slots + kBlock - 1) / kBlock, threads, progress, [&](std::size_t task, unsigned) {
+        struct Open {
+            std::uint64_t slot, context;
+            std::uint32_t word;
+        };
+        std::vector<Open> open;
+        open.reserve(kBlock);
+        const std::size_t end = std::min(slots, (task + 1) * kBlock);
+        reader.for_each(
+            order, task * kBlock, end,
+            [&](std::uint64_t slot, std::uint64_t suffix, std::uint32_t word, float) {
+                if (suffix >= reader.slots(order - 1) || word >= reader.vocabulary_size()) {
+                    throw unreadable(order);
+                }
+                links.last[slot] =
+                    order == 2 ? static_cast<std::uint32_t>(suffix) : below.last[suffix];
+                if (order == 2) {
+                    links.context[slot] = word;
+                    return;
+                }
+                open.push_back({slot, below.context[suffix], word});
+                reader.prefetch(order - 1, open.back().context, word);
+            });
+        for (const Open& item : open) {
+            const auto context = reader.find(order - 1, item.context, item.word);
+            if (!context) throw unreadable(order);
+            links.context[item.slot] = static_cast<std::uint32_t>(context.slot);
+        }
+    });
     return links;
 }
 
@@ -193,8 +199,8 @@ struct Lists {
 };
 
 template <class Reader>
-Lists sort_lists(const Reader& reader, std::size_t order, const Links& links,
-                 unsigned threads, Progress& progress) {
+Lists sort_lists(const Reader& reader, std::size_t order, const Links& links, unsigned threads,
+                 Progress& progress) {
     const std::size_t contexts = reader.slots(order - 1);
     Lists lists;
     lists.starts = Buffer<std::uint64_t>(contexts + 1, 0);
@@ -205,10 +211,10 @@ Lists sort_lists(const Reader& reader, std::size_t order, const Links& links,
     for (std::uint64_t& start : lists.starts) total += std::exchange(start, total);
     lists.keys.resize(total);
     reader.for_each(order, 0, reader.slots(order),
-                       [&](std::uint64_t slot, std::uint64_t, std::uint32_t, float log10_prob) {
-                           const std::uint64_t index = lists.starts[links.context[slot]]++;
-                           lists.keys[index] = sort_key(log10_prob, links.last[slot]);
-                       });
+                    [&](std::uint64_t slot, std::uint64_t, std::uint32_t, float log10_prob) {
+                        const std::uint64_t index = lists.starts[links.context[slot]]++;
+                        lists.keys[index] = sort_key(log10_prob, links.last[slot]);
+                    });
     // Every start has moved to its list's end, which is the next list's start.
     std::memmove(lists.starts.data() + 1, lists.starts.data(), contexts * sizeof(std::uint64_t));
     lists.starts[0] = 0;

@@ -26,7 +26,7 @@ namespace ngram {
 template <class Structure>
 class BatchScorer {
   public:
-    static constexpr std::size_t kBlock = 1024;  // measured: 256 is a tenth slower, 4,096 equal
+    static constexpr std::size_t kBlock = 1024;  // measured: 512 is a tenth slower, 2,048 equal
 
     // `capacity`: most tokens of a block, at most kBlock.
     BatchScorer(const Structure& table, std::size_t capacity)
@@ -54,6 +54,12 @@ class BatchScorer {
     // Says that position `at` of the next block begins a sentence. Called in ascending order.
     void begin_sentence(std::size_t at) { begins_.push_back(static_cast<std::uint32_t>(at)); }
 
+    // Says that `count` words of the next block stand at `at`: their unigrams are fetched early.
+    void expect(std::size_t at, std::size_t count) {
+        const std::uint32_t* const words = this->words() + at;
+        for (std::size_t i = 0; i < count; ++i) prefetch(&table_.unigram(words[i]));
+    }
+
     // Of the block that was scored last.
     const float* log10_prob() const { return log10_prob_.data(); }
     const std::uint32_t* length() const { return length_.data(); }
@@ -79,7 +85,7 @@ class BatchScorer {
     using Probe = bucketed::Probe;
     static constexpr std::uint32_t kSign = bucketed::kSign;
     static constexpr std::size_t kQueue = 3;     // room for lookups that go on to the next line
-    static constexpr std::size_t kAhead = 24;    // lookups under way
+    static constexpr std::size_t kAhead = 32;    // lookups under way; measured: 12 to 96
     static constexpr unsigned kStepShift = 16;   // work_: position, and steps above it
     static constexpr std::uint32_t kPosition = (1U << kStepShift) - 1;
 
@@ -148,23 +154,22 @@ class BatchScorer {
     }
 
     // Seeks the n-grams of length k that end at the positions in extendable_, and calls
-    // take(position, look) once or, if the lookup goes on to the next line, again.
+    // take(position, look) once or, if the lookup goes on to the next line, again. kAhead lookups
+    // wait for memory while one is worked on; those that go on queue behind the last one.
     template <class Table, class Take>
     void look_up(const Table& table, std::size_t k, std::size_t pending, Take take) {
         const std::uint32_t* const first_words = words() - (k - 1);
         std::uint32_t* const work = work_.data();
         Probe* const probes = probes_.data();
         const std::uint32_t most_steps = table.max_displacement();
-        const std::size_t room = kQueue * capacity_;
+        std::size_t end = pending;
         auto start = [&](std::size_t j) {
             const std::uint32_t i = extendable_[j];
             work[j] = i;
             probes[j] = table.probe(slots_[i], first_words[i]);
             table.prefetch(probes[j]);
         };
-        for (std::size_t j = 0; j < pending; ++j) start(j);
-        std::size_t end = pending;
-        for (std::size_t j = 0; j < end; ++j) {
+        auto go_on = [&](std::size_t j) {
             const std::uint32_t i = work[j] & kPosition;
             const std::uint32_t step = work[j] >> kStepShift;
             Probe at = probes[j];
@@ -176,7 +181,18 @@ class BatchScorer {
             work[end] = i | (step + 1) << kStepShift;
             probes[end] = at;
             end += on;
-            if (end == room) {  // never in a sound table: make room by compaction
+        };
+        const std::size_t ahead = std::min(kAhead, pending);
+        for (std::size_t j = 0; j < ahead; ++j) start(j);
+        std::size_t j = 0;
+        for (; j + ahead < pending; ++j) {
+            start(j + ahead);
+            go_on(j);
+        }
+        const std::size_t room = kQueue * capacity_;
+        for (; j < end; ++j) {
+            go_on(j);
+            if (end == room) {  // lines of a damaged file that all look passed: close up
                 std::copy(work + j + 1, work + end, work);
                 std::copy(probes + j + 1, probes + end, probes);
                 end -= j + 1;

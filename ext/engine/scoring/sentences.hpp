@@ -81,6 +81,7 @@ class SentenceScorer {
             std::uint32_t* const out = scorer_.words() + fill_;
             if (words != 0) std::memcpy(out, ids + done, words * sizeof(std::uint32_t));
             if (words != part) out[words] = kEos;
+            scorer_.expect(fill_, part);
             parts_.push_back({sentence, fill_, part});
             fill_ += part;
             done += part;

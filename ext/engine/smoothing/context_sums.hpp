@@ -56,8 +56,8 @@ struct ContextSum {
 namespace context_sums {
 
 constexpr std::uint64_t kBlockEvents = 1 << 15;
-constexpr unsigned kFarAhead = 32;   // events ahead at which a cursor is fetched
-constexpr unsigned kNearAhead = 12;  // ... at which what it points to is
+constexpr unsigned kFarAhead = 64;   // events ahead at which a cursor is fetched
+constexpr unsigned kNearAhead = 24;  // ... at which what it points to is
 
 struct OpenContext {
     float total;

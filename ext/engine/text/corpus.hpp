@@ -136,13 +136,12 @@ class CorpusReader {
                     filled = 0;
                 }
             }
-            read_round(cuts.size() - 1, progress,
-                       [&](std::size_t index, Piece& piece, auto words) {
-                           const Span<const std::string_view> part(
-                               texts.data() + cuts[index], cuts[index + 1] - cuts[index]);
-                           read_texts(part, piece, words);
-                           for (const std::string_view& text : part) progress.advance(text.size());
-                       });
+            read_round(cuts.size() - 1, progress, [&](std::size_t index, Piece& piece, auto words) {
+                const Span<const std::string_view> part(texts.data() + cuts[index],
+                                                        cuts[index + 1] - cuts[index]);
+                read_texts(part, piece, words);
+                for (const std::string_view& text : part) progress.advance(text.size());
+            });
             first = cuts.back();
         }
     }
@@ -199,7 +198,7 @@ class CorpusReader {
 
     template <class Read>
     void read_round(std::size_t count, Progress& progress, Read read) {
-        if (threads_ == 1) {
+        if (threads_ == 1 || count == 1) {
             for (std::size_t index = 0; index < count; ++index) {
                 Piece& piece = pieces_[0];
                 clear(piece);
@@ -219,10 +218,7 @@ class CorpusReader {
         for (std::size_t index = 0; index < count; ++index) {
             Piece& piece = pieces_[index];
             check(piece);
-            piece.fresh_ids.resize(piece.fresh.size());
-            for (std::uint32_t i = 0; i < piece.fresh.size(); ++i) {
-                piece.fresh_ids[i] = words_.find_or_add(piece.fresh.word(i));
-            }
+            words_.find_or_add_all(piece.fresh, piece.fresh_ids);
             sentences_ += piece.sentences;
             piece.ids_begin = size;
             size += piece.ids.size();
@@ -302,20 +298,18 @@ class CorpusReader {
             std::vector<const char*> cuts{begin};
             const std::size_t pieces = round_size();
             while (cuts.size() <= pieces && cuts.back() < end) {
-                const char* cut = cuts.back() + std::min<std::size_t>(
-                                                    piece_bytes_,
-                                                    static_cast<std::size_t>(end - cuts.back()));
+                const char* cut =
+                    cuts.back() + std::min<std::size_t>(
+                                      piece_bytes_, static_cast<std::size_t>(end - cuts.back()));
                 while (cut < end && !may_cut(kind_, begin, cut, end)) ++cut;
                 cuts.push_back(cut);
             }
-            read_round(cuts.size() - 1, progress,
-                       [&](std::size_t index, Piece& piece, auto words) {
-                           const char* const from = cuts[index];
-                           const std::string_view text(
-                               from, static_cast<std::size_t>(cuts[index + 1] - from));
-                           read_text(text, piece, words);
-                           progress.advance(text.size());
-                       });
+            read_round(cuts.size() - 1, progress, [&](std::size_t index, Piece& piece, auto words) {
+                const char* const from = cuts[index];
+                const std::string_view text(from, static_cast<std::size_t>(cuts[index + 1] - from));
+                read_text(text, piece, words);
+                progress.advance(text.size());
+            });
             begin = cuts.back();
         }
     }

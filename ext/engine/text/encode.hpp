@@ -20,6 +20,37 @@ struct EncodeScratch {
     Buffer<char> text;
 };
 
+// Texts are joined in small groups, which stay in the nearest cache.
+constexpr std::size_t kJoinedBytes = std::size_t{16} << 10;
+
+// Appends the ids of words, and writes where each text ends; returns the next place for that.
+inline std::int64_t* encode_words(Span<const std::string_view> texts, const Vocabulary& vocabulary,
+                                  Buffer<std::uint32_t>& ids, std::int64_t* offset,
+                                  EncodeScratch& scratch) {
+    join_lines(texts, scratch.text);
+    WordScanner scanner(scratch.text.data(),
+                        scratch.text.data() + scratch.text.size() - kTextPadding);
+    std::array<WordToken, WordScanner::kCapacity> batch;
+    for (;;) {
+        const std::size_t size = scanner.next(batch);
+        if (size == 0) return offset;
+        WordScanner::prepare(batch, size, vocabulary);
+        const std::size_t before = ids.size();
+        if (before + size > ids.capacity()) ids.reserve((before + size) * 3 / 2);
+        ids.resize(before + size);
+        std::uint32_t* out = ids.data() + before;
+        for (std::size_t i = 0; i < size; ++i) {
+            const WordToken& token = batch[i];
+            if (token.is_line_end()) {
+                *offset++ = out - ids.data();
+            } else {
+                *out++ = vocabulary.find(token.key, token.hash, token.word());
+            }
+        }
+        ids.resize(static_cast<std::size_t>(out - ids.data()));
+    }
+}
+
 inline void encode(Span<const std::string_view> texts, const Vocabulary& vocabulary,
                    TokenizerKind kind, Buffer<std::uint32_t>& ids, Buffer<std::int64_t>& offsets,
                    EncodeScratch& scratch) {
@@ -38,28 +69,15 @@ inline void encode(Span<const std::string_view> texts, const Vocabulary& vocabul
         }
         return;
     }
-    join_lines(texts, scratch.text);
-    WordScanner scanner(scratch.text.data(),
-                        scratch.text.data() + scratch.text.size() - kTextPadding);
-    std::array<WordToken, WordScanner::kCapacity> batch;
     std::int64_t* offset = offsets.data() + 1;
-    for (;;) {
-        const std::size_t size = scanner.next(batch);
-        if (size == 0) return;
-        WordScanner::prepare(batch, size, vocabulary);
-        const std::size_t before = ids.size();
-        if (before + size > ids.capacity()) ids.reserve((before + size) * 3 / 2);
-        ids.resize(before + size);
-        std::uint32_t* out = ids.data() + before;
-        for (std::size_t i = 0; i < size; ++i) {
-            const WordToken& token = batch[i];
-            if (token.is_line_end()) {
-                *offset++ = out - ids.data();
-            } else {
-                *out++ = vocabulary.find(token.key, token.hash, token.word());
-            }
+    for (std::size_t first = 0; first < texts.size();) {
+        std::size_t last = first;
+        for (std::size_t bytes = 0; last < texts.size() && bytes < kJoinedBytes; ++last) {
+            bytes += texts[last].size() + 1;
         }
-        ids.resize(static_cast<std::size_t>(out - ids.data()));
+        offset =
+            encode_words({texts.data() + first, last - first}, vocabulary, ids, offset, scratch);
+        first = last;
     }
 }
 

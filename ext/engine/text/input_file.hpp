@@ -1,6 +1,6 @@
 // A regular file that several threads read at once, each at its own offset. Reading into a small
-// buffer of the thread costs as much as mapping the file (measured: 0.1 ns per byte), keeps the
-// text out of this process's memory, and a file that shrinks meanwhile is an error and no crash.
+// buffer of the thread costs 0.1 ns per byte; it keeps the text out of this process's memory, and
+// a file that shrinks meanwhile is an error and no crash.
 #pragma once
 
 #include <cerrno>
@@ -64,7 +64,8 @@ class InputFile {
             if (got < 0 && errno == EINTR) continue;
             if (got < 0) fail("cannot be read");
             if (got == 0) {
-                throw InputError(path_ + ": the file became shorter while it was read. Wait until "
+                throw InputError(path_ +
+                                 ": the file became shorter while it was read. Wait until "
                                  "it is complete, then start again.");
             }
             bytes += got;

@@ -1,6 +1,6 @@
 // Where white space is: 64 bytes at a time become two 64-bit masks. White space is exactly NUL,
-// TAB, LF, CR and SPACE, as in KenLM; every other byte belongs to a word. Wider vectors than
-// 16 bytes were measured and do not pay: this step takes under 1 ns of a token's 10.
+// TAB, LF, CR and SPACE, as in KenLM; every other byte belongs to a word. Vectors of 16 bytes do:
+// this step takes 0.5 ns of a token's 10, so wider ones cannot gain more.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ constexpr std::size_t kBlockBytes = 64;
 
 // Bit i tells about byte i of the block.
 struct BlockMask {
-    std::uint64_t spaces;    // any white space, line ends too
+    std::uint64_t spaces;  // any white space, line ends too
     std::uint64_t line_ends;
 };
 
@@ -96,7 +96,9 @@ inline BlockMask scan_block(const char* bytes) {
     return {gather(space), gather(line_end)};
 }
 #else
-inline BlockMask scan_block(const char* bytes) { return scan_block_bytewise(bytes); }
+inline BlockMask scan_block(const char* bytes) {
+    return scan_block_bytewise(bytes);
+}
 #endif
 
 }  // namespace ngram

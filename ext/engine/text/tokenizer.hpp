@@ -13,6 +13,7 @@
 // Read next: text/corpus.hpp (training) and text/encode.hpp (scoring).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -68,7 +69,8 @@ inline std::string_view character_token(const char* byte) {
         case '\r':
             return "\xE2\x96\x81r";
         case '\0':
-            return "\xE2\x96\x81" "0";
+            return "\xE2\x96\x81"
+                   "0";
         default:
             return {byte, 1};
     }
@@ -237,18 +239,23 @@ class WordScanner {
     static void prepare(std::array<WordToken, kCapacity>& batch, std::size_t size,
                         const Table& table) {
         static const WordKey end_key = WordKey::of("</s>");
+        std::array<std::uint16_t, kCapacity> long_words;
+        std::size_t longs = 0;
         for (std::size_t i = 0; i < size; ++i) {
             WordToken& token = batch[i];
             if (token.size <= WordKey::kShort) {
-                token.key = WordKey::of_short(load64(token.begin), load64(token.begin + 8),
-                                              token.size);
+                token.key =
+                    WordKey::of_short(load64(token.begin), load64(token.begin + 8), token.size);
                 token.key.low = token.size == 0 ? end_key.low : token.key.low;
             } else {
                 token.key = WordKey::of_long(token.word());
+                long_words[longs++] = static_cast<std::uint16_t>(i);
             }
             token.hash = token.key.hash();
             table.prefetch(token.hash);
         }
+        for (std::size_t i = 0; i < longs; ++i) table.prefetch_offset(batch[long_words[i]].hash);
+        for (std::size_t i = 0; i < longs; ++i) table.prefetch_string(batch[long_words[i]].hash);
     }
 
   private:

@@ -4,7 +4,6 @@ Input: SortedNgrams, or the arrays of a saved model (possibly mapped from a file
 Output: what the scoring kernels read. Read next: `ext/engine/model/bucketed.hpp`.
 """
 
-from cpython.buffer cimport PyBuffer_FillInfo
 from cython.operator cimport dereference
 from libc.stdint cimport uint32_t, uint64_t
 from libcpp cimport bool as cbool
@@ -14,29 +13,12 @@ from libcpp.vector cimport vector
 
 from ngram._core.ngrams cimport CSortedNgrams, SortedNgrams, wrap_ngrams
 from ngram._core.progress cimport Progress, watch
+from ngram._core.vocabulary cimport view_array
 
 import numpy as np
 
 from ngram.errors import ModelFileError
-
-
-cdef class _Block:
-    """Memory of one array; keeps the table alive as long as the array lives."""
-
-    cdef Table owner
-    cdef void* data
-    cdef Py_ssize_t bytes
-
-    def __getbuffer__(self, Py_buffer* buffer, int flags):
-        PyBuffer_FillInfo(buffer, self, self.data, self.bytes, 1, flags)
-
-
-cdef object array_view(Table table, WordSpan span):
-    cdef _Block block = _Block.__new__(_Block)
-    block.owner = table
-    block.data = <void*>span.data()
-    block.bytes = <Py_ssize_t>(span.size() * sizeof(uint32_t))
-    return np.frombuffer(block, dtype=np.uint32)
+from ngram.threads import thread_count
 
 
 cdef object aligned(array, dtype):
@@ -52,12 +34,6 @@ cdef object aligned(array, dtype):
     return np.array(array, dtype=dtype, order="C")
 
 
-cdef unsigned int thread_count(Py_ssize_t threads) except? 0:
-    if threads < 1:
-        raise ValueError(f"threads is {threads}: at least 1 is needed")
-    return <unsigned int>min(threads, 1024)
-
-
 cdef class Table:
     """N-grams in the structure `bucketed`: one exact hash table per order.
 
@@ -71,7 +47,7 @@ cdef class Table:
     @staticmethod
     def build(
         SortedNgrams ngrams not None,
-        Py_ssize_t threads=1,
+        object threads=1,
         object progress=None,
         *,
         cbool consume=False,
@@ -82,7 +58,7 @@ cdef class Table:
         afterwards (unless arrays of it are in use: then it stays as it is).
         """
         cdef Table table = Table.__new__(Table)
-        cdef unsigned int count = thread_count(threads)
+        cdef unsigned int count = <unsigned int>min(thread_count(threads), 1024)
         cdef unique_ptr[Progress] watched = watch(progress)
         cdef shared_ptr[CSortedNgrams] source = ngrams.pointer
         if consume and source.use_count() == 2:
@@ -148,12 +124,17 @@ cdef class Table:
         cdef size_t i
         for i in range(blocks.size()):
             shape = (-1, 2 if i == 0 else 16)
-            named[f"order_{i + 1}"] = array_view(self, blocks[i]).reshape(shape)
+            named[f"order_{i + 1}"] = view_array(
+                self,
+                blocks[i].data(),
+                <Py_ssize_t>(blocks[i].size() * sizeof(uint32_t)),
+                np.uint32,
+            ).reshape(shape)
         return named
 
-    def to_sorted(self, Py_ssize_t threads=1, object progress=None):
+    def to_sorted(self, object threads=1, object progress=None):
         """Return the n-grams the table was built from, in suffix order."""
-        cdef unsigned int count = thread_count(threads)
+        cdef unsigned int count = <unsigned int>min(thread_count(threads), 1024)
         cdef unique_ptr[Progress] watched = watch(progress)
         cdef shared_ptr[CSortedNgrams] ngrams
         with nogil:

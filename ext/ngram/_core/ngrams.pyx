@@ -5,40 +5,30 @@ structures consume. Arrays are handed out as read-only views, without copies.
 Read next: `ext/engine/model/sorted_ngrams.hpp` (what the order of the n-grams means).
 """
 
-from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.utility cimport move
 
+from ngram._core.vocabulary cimport view_array
+
 import numpy as np
 
 from ngram.errors import InputError
 
 
-cdef class _Block:
-    """Memory of one array; keeps the n-grams alive as long as the array lives."""
+cdef class _Owner:
+    """Keeps the n-grams alive as long as an array of them lives."""
 
-    cdef shared_ptr[CSortedNgrams] owner
-    cdef void* data
-    cdef Py_ssize_t bytes
-
-    def __getbuffer__(self, Py_buffer* buffer, int flags):
-        PyBuffer_FillInfo(buffer, self, self.data, self.bytes, 1, flags)
+    cdef shared_ptr[CSortedNgrams] pointer
 
 
-cdef object array_view(const shared_ptr[CSortedNgrams]& owner, void* data, size_t size,
-                       dtype):
-    if size == 0:
-        empty = np.empty(0, dtype=dtype)
-        empty.flags.writeable = False
-        return empty
-    cdef _Block block = _Block.__new__(_Block)
-    block.owner = owner
-    block.data = data
-    block.bytes = <Py_ssize_t>(size * 4)
-    return np.frombuffer(block, dtype=dtype)
+cdef object array_view(const shared_ptr[CSortedNgrams]& pointer, const void* data,
+                       size_t size, dtype):
+    cdef _Owner owner = _Owner.__new__(_Owner)
+    owner.pointer = pointer
+    return view_array(owner, data, <Py_ssize_t>(size * 4), dtype)
 
 
 cdef NgramLevel* level_of(const shared_ptr[CSortedNgrams]& pointer,

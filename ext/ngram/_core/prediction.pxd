@@ -80,3 +80,4 @@ cdef class PredictingModel(ScoringModel):
     cdef SuccessorLists lists
     cdef shared_ptr[TablePredictor] predictor
     cdef shared_ptr[TablePredictor] ready(self) except *
+    cdef vector[uint32_t] context_of(self, object text, bint bos) except *

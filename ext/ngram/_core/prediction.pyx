@@ -5,16 +5,25 @@ probabilities. Read next: `ext/engine/prediction/predictor.hpp` (what is compute
 `successors.hpp` (the lists that make it fast).
 """
 
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from cython.operator cimport dereference
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
+from libcpp.string_view cimport string_view
+from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 from ngram._core.model cimport Bucketed, Table, WordSpan
 from ngram._core.progress cimport Progress, watch
-from ngram._core.scoring cimport ScoringModel
-from ngram._core.vocabulary cimport view_array
+from ngram._core.scoring cimport (
+    EncodedTexts,
+    ScoringModel,
+    Span,
+    const_string_view,
+    encode_texts,
+)
+from ngram._core.vocabulary cimport view_array, view_text
 
 import numpy as np
 
@@ -118,7 +127,7 @@ cdef class SuccessorLists:
         return f"SuccessorLists(order={self.table.order}, bytes={self.bytes})"
 
 
-cdef WordSpan context_of(const uint32_t[::1] context) noexcept:
+cdef WordSpan span_of_ids(const uint32_t[::1] context) noexcept:
     return WordSpan(&context[0] if context.shape[0] else NULL, <size_t>context.shape[0])
 
 
@@ -149,11 +158,65 @@ cdef class PredictingModel(ScoringModel):
         """The successor lists in use, or None."""
         return self.lists
 
+    cdef vector[uint32_t] context_of(self, object text, bint bos) except *:
+        """Return the ids of the last tokens of a text, as many as can matter."""
+        cdef size_t longest = self.table.pointer.get().order() - 1
+        cdef list kept = []
+        cdef string_view view
+        cdef EncodedTexts encoded
+        cdef Progress silent
+        cdef const uint32_t[::1] foreign
+        cdef const uint32_t* ids
+        cdef size_t size
+        if self.encoder is not None:
+            foreign = np.ascontiguousarray(self.encoder([text])[0], np.uint32)
+            ids = &foreign[0] if foreign.shape[0] else NULL
+            size = <size_t>foreign.shape[0]
+        else:
+            view = view_text(text, kept)
+            encoded = move(encode_texts(
+                self.vocabulary.pointer.get()[0], self.kind,
+                Span[const_string_view](&view, 1), 1, silent,
+            ))
+            ids = encoded.ids.data()
+            size = encoded.ids.size()
+        cdef vector[uint32_t] context
+        if bos and size < longest:
+            context.push_back(1)
+        cdef size_t i
+        for i in range(size - min(size, longest), size):
+            context.push_back(ids[i])
+        return context
+
+    def context_ids(self, text, bint bos=True):
+        """Return the ids of the last tokens of a text, as many as can matter."""
+        return np.array(self.context_of(text, bos), dtype=np.uint32)
+
+    def next_words(self, text, size_t k, bint bos=True):
+        """Return the k most probable words after a text, (str, float), best first."""
+        cdef SuccessorLists lists = self.lists
+        cdef shared_ptr[TablePredictor] predictor = self.ready()
+        cdef vector[uint32_t] context = self.context_of(text, bos)
+        cdef WordSpan words = WordSpan(context.data(), context.size())
+        cdef vector[Prediction] best
+        with nogil:
+            best = predictor.get().next_words(words, k)
+        cdef string_view word
+        cdef size_t i
+        tokens = []
+        for i in range(best.size()):
+            word = self.vocabulary.pointer.get().word(best[i].word)
+            token = PyUnicode_DecodeUTF8(
+                word.data(), <Py_ssize_t>word.size(), "surrogateescape"
+            )
+            tokens.append((token, best[i].probability))
+        return tokens
+
     def distribution_of_ids(self, const uint32_t[::1] context):  # IN
         """Return p(word | context), float64 of shape (V,); `<s>` has 0."""
         cdef SuccessorLists lists = self.lists  # alive while the kernel reads
         cdef shared_ptr[TablePredictor] predictor = self.ready()
-        cdef WordSpan words = context_of(context)
+        cdef WordSpan words = span_of_ids(context)
         cdef double[::1] out = np.empty(predictor.get().vocabulary_size(), np.float64)
         with nogil:
             predictor.get().distribution(words, &out[0])
@@ -163,7 +226,7 @@ cdef class PredictingModel(ScoringModel):
         """Return the k most probable words as a list of (id, probability), best first."""
         cdef SuccessorLists lists = self.lists
         cdef shared_ptr[TablePredictor] predictor = self.ready()
-        cdef WordSpan words = context_of(context)
+        cdef WordSpan words = span_of_ids(context)
         cdef vector[Prediction] best
         with nogil:
             best = predictor.get().next_words(words, k)
@@ -182,7 +245,7 @@ cdef class PredictingModel(ScoringModel):
         """Return words drawn after the context, uint32: up to `count`, or until `</s>`."""
         cdef SuccessorLists lists = self.lists
         cdef shared_ptr[TablePredictor] predictor = self.ready()
-        cdef WordSpan words = context_of(context)
+        cdef WordSpan words = span_of_ids(context)
         cdef SamplingOptions options
         options.temperature = temperature
         options.top_k = top_k

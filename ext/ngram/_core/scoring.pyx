@@ -5,8 +5,7 @@ float64 sums. Batches release the GIL. Read next: `ext/engine/scoring/batch.hpp`
 tokens at once) and `state.hpp` (one after the other).
 """
 
-import os
-
+from cpython.object cimport PyObject
 from cython.operator cimport dereference
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -23,6 +22,22 @@ from ngram._core.vocabulary cimport view_text
 import numpy as np
 
 from ngram.errors import InputError
+from ngram.threads import thread_count
+
+cdef extern from "Python.h":
+    bint PyUnicode_CheckExact(object text)
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
+    void* PyUnicode_DATA(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+    PyObject* PyTuple_GET_ITEM(object texts, Py_ssize_t index)
+
+
+cdef extern from "model/bits.hpp" namespace "ngram" nogil:
+    void prefetch(const void* address) noexcept
+
+
+# Strings lie anywhere in memory: so many are fetched before they are read.
+cdef size_t AHEAD = 16
 
 # From this many bytes or tokens on Ctrl-C is let through; watching costs some microseconds.
 cdef size_t WATCHED_FROM = 1 << 22
@@ -43,22 +58,11 @@ cdef TokenizerKind kind_of(str tokenizer) except *:
     )
 
 
-cdef unsigned int thread_count(object threads) except 0:
-    if threads is None:
-        try:
-            return <unsigned int>len(os.sched_getaffinity(0))
-        except AttributeError:
-            return <unsigned int>(os.cpu_count() or 1)
-    if threads < 1:
-        raise InputError(f"threads is {threads}: at least 1 is needed")
-    return <unsigned int>min(threads, 1024)
-
-
 cdef ScoringOptions options_of(cbool bos, cbool eos, object threads) except *:
     cdef ScoringOptions options
     options.bos = bos
     options.eos = eos
-    options.threads = thread_count(threads)
+    options.threads = <unsigned int>min(thread_count(threads), 1024)
     return options
 
 
@@ -84,11 +88,22 @@ cdef class _Texts:
             raise InputError("texts is one string: pass a list of strings")
         self.texts = tuple(texts)
         self.kept = []
-        self.views.reserve(len(self.texts))
+        cdef size_t size = len(self.texts)
+        self.views.reserve(size)
         self.bytes = 0
         cdef string_view view
-        for text in self.texts:
-            view = view_text(text, self.kept)
+        cdef size_t i
+        cdef object text
+        for i in range(size):
+            if i + AHEAD < size:
+                prefetch(<const void*>PyTuple_GET_ITEM(self.texts, i + AHEAD))
+            text = self.texts[i]
+            if PyUnicode_CheckExact(text) and PyUnicode_IS_COMPACT_ASCII(text):
+                view = string_view(
+                    <const char*>PyUnicode_DATA(text), <size_t>PyUnicode_GET_LENGTH(text)
+                )
+            else:
+                view = view_text(text, self.kept)
             self.bytes += view.size()
             self.views.push_back(view)
 
@@ -334,7 +349,7 @@ cdef class ScoringModel:
             return self.encoder(list(texts))
         cdef _Texts batch = _Texts(texts)
         cdef unique_ptr[Progress] watched = unique_ptr[Progress](new_progress(batch.bytes))
-        cdef unsigned int count = thread_count(threads)
+        cdef unsigned int count = <unsigned int>min(thread_count(threads), 1024)
         cdef EncodedTexts encoded
         with nogil:
             encoded = move(encode_texts(

@@ -5,12 +5,10 @@ Input: file paths, blocks of bytes, sentences or arrays. Output: `TokenIds` with
 kernels are `text/corpus.hpp` and `text/encode.hpp`. Read next: `estimate.pyx`.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from cython.operator cimport dereference
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy
-from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
+from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.string cimport string
 from libcpp.string_view cimport string_view
 from libcpp.vector cimport vector
@@ -19,7 +17,7 @@ import os
 
 import numpy as np
 
-from ngram._core.progress cimport Progress, watch
+from ngram._core.progress cimport watch
 from ngram._core.vocabulary cimport (
     Buffer,
     Span,

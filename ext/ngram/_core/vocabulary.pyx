@@ -11,7 +11,6 @@ from cython.operator cimport dereference
 from libc.stdint cimport uint32_t, uint64_t
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string_view cimport string_view
-from libcpp.utility cimport move
 
 import numpy as np
 
@@ -234,12 +233,12 @@ cdef class Vocabulary:
         cdef list keep = []
         return dereference(self.pointer).find(view_text(word, keep))
 
-    def word(self, id):
+    def word(self, word_id):
         """Return the word of an id as a str."""
-        cdef Py_ssize_t index = id
+        cdef Py_ssize_t index = word_id
         if not 0 <= index < <Py_ssize_t>dereference(self.pointer).size():
             raise IndexError(
-                f"ids lie between 0 and {len(self) - 1}; there is no word {id}"
+                f"ids lie between 0 and {len(self) - 1}; there is no word {word_id}"
             )
         return decode(dereference(self.pointer).word(<uint32_t>index))
 
