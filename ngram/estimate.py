@@ -169,7 +169,7 @@ def train_arpa(
     memory: int | str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Train a modified Kneser-Ney model and write it as ARPA, without a query structure.
+    """Train a modified Kneser-Ney model and write it as ARPA, with nothing to query.
 
     Parameters
     ----------
@@ -233,8 +233,8 @@ class Options:
     def __post_init__(self) -> None:
         if not 1 <= self.order <= MAX_ORDER:
             raise InputError(
-                f"order is {self.order}: it is the length of the longest n-grams, from 1"
-                f" to {MAX_ORDER}. Most models use 3 to 5."
+                f"order is {self.order}: it is the length of the longest n-grams, from"
+                f" 1 to {MAX_ORDER}. Most models use 3 to 5."
             )
         if self.vocab_pad < 0:
             raise InputError(f"vocab_pad is {self.vocab_pad}: pass 0 or more.")
@@ -273,9 +273,7 @@ class _Estimate:
     training: dict[str, Any]
 
 
-def _estimate(
-    corpus: object, options: Options, progress: Progress | None
-) -> _Estimate:
+def _estimate(corpus: object, options: Options, progress: Progress | None) -> _Estimate:
     """Run the steps from text to sorted n-grams."""
     tokens, vocabulary, sources = read_corpus(
         corpus,
@@ -412,4 +410,3 @@ def _check_memory(tokens: TokenIds, vocabulary: Vocabulary, options: Options) ->
             f" ({budget / 2**20:,.0f} MB). Raise memory, lower the order, or train on a"
             " part of the text."
         )
-

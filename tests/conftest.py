@@ -3,9 +3,15 @@
 How many random examples hypothesis tries, and the golden cases one after the other.
 """
 
+import os
+
 import pytest
 from golden_cases import GoldenCase, parameters
 from hypothesis import settings
+
+# Processes that tests start import the installed package too, never the sources in the
+# current directory, which hold no compiled modules.
+os.environ["PYTHONSAFEPATH"] = "1"
 
 # Shared machines pause at will, so no deadline; fixed seeds, so no surprises.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)

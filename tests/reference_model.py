@@ -71,7 +71,7 @@ class ReferenceModel:
         return np.float32(0) if entry is None else entry[1]
 
     def score_token(self, context, word):
-        """Back off to the longest n-gram present; float32 sums, shortest context first."""
+        """Back off to the longest n-gram; float32 sums, shortest context first."""
         context = tuple(context)[-(self.order - 1) :] if self.order > 1 else ()
         matched = 0
         for length in range(len(context), -1, -1):
@@ -97,7 +97,7 @@ class ReferenceModel:
 
 
 def random_model(seed, *, words, order, density, sentences=40):
-    """A closed model with random values: n-grams of random sentences, and some zeros."""
+    """A closed model with random values: n-grams of random sentences, some zeros."""
     rng = np.random.default_rng(seed)
     tables = [{} for _ in range(order)]
 

@@ -174,7 +174,9 @@ def large_corpus() -> list[str]:
     generator = random.Random(1)
     return [
         " ".join(
-            "the" if generator.random() < 0.25 else f"w{int(generator.paretovariate(0.7))}"
+            "the"
+            if generator.random() < 0.25
+            else f"w{int(generator.paretovariate(0.7))}"
             for _ in range(generator.randrange(25))
         )
         for _ in range(6_000)
@@ -212,9 +214,11 @@ def test_train_arpa_writes_the_ngrams_of_lmplz_in_its_order(
             train_arpa(case.train, path, **case.options)
         except InputError as error:
             assert case.name.startswith("blank")
-            assert "no words" in str(error)
+            assert "no words" in str(error)  # noqa: PT017
             return
-    mine = [line.split(b"\t")[1] for line in path.read_bytes().split(b"\n") if b"\t" in line]
+    mine = [
+        line.split(b"\t")[1] for line in path.read_bytes().split(b"\n") if b"\t" in line
+    ]
     reference = [
         b" ".join(t if isinstance(t, bytes) else t.encode() for t in entry.ngram)
         for entries in case.reference.ngrams
@@ -231,7 +235,9 @@ def test_a_model_of_files_equals_the_model_of_their_sentences(tmp_path: Path) ->
     with pytest.warns(DiscountWarning):
         of_sentences = train(iter(TEXT), 3)
     texts = [*TEXT, "a red flower", ""]
-    assert of_files.score_batch(texts).tolist() == of_sentences.score_batch(texts).tolist()
+    assert (
+        of_files.score_batch(texts).tolist() == of_sentences.score_batch(texts).tolist()
+    )
 
 
 def test_a_model_of_ids_equals_the_model_of_words() -> None:

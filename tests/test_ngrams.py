@@ -61,7 +61,7 @@ def test_equality_compares_every_value():
     ngrams = SortedNgrams.from_levels(LEVELS)
     assert ngrams == SortedNgrams.from_levels(LEVELS)
     assert ngrams != SortedNgrams.from_levels(changed(2, 2, [-0.5, -0.25, -1.25]))
-    assert ngrams != SortedNgrams.from_levels(LEVELS[:1] + [(*LEVELS[1][:3], [])])
+    assert ngrams != SortedNgrams.from_levels([*LEVELS[:1], (*LEVELS[1][:3], [])])
     assert ngrams != LEVELS
 
 

@@ -1,6 +1,7 @@
-"""The scoring kernels: every way to score equals the definition, and KenLM, to the bit."""
+"""The scoring kernels: every way to score equals the definition and KenLM's bits."""
 
 import copy
+import itertools
 import math
 import pickle
 import re
@@ -51,7 +52,9 @@ def models_and_sentences(draw):
 def test_batches_equal_the_definition(drawn, bos, eos):
     model, sentences = drawn
     expected = [
-        row for sentence in sentences for row in model.score_sentence(sentence, bos, eos)
+        row
+        for sentence in sentences
+        for row in model.score_sentence(sentence, bos, eos)
     ]
     log10_prob, length = scoring_model(model).score_ids(*joined(sentences), bos, eos)
     assert log10_prob.tobytes() == np.array([p for p, _ in expected], "f4").tobytes()
@@ -86,7 +89,7 @@ def test_sentences_that_cross_blocks_equal_the_definition(order):
         for eos in (True, False):
             expected = [
                 row
-                for begin, end in zip(offsets, offsets[1:], strict=False)
+                for begin, end in itertools.pairwise(offsets)
                 for row in model.score_sentence(map(int, ids[begin:end]), bos, eos)
             ]
             log10_prob, length = scorer.score_ids(ids, offsets, bos, eos, threads=1)
@@ -113,8 +116,8 @@ def test_a_bigram_across_sentences_is_not_seen():
 
 
 def kenlm_scores_it_as_we_do(case):
-    # KenLM's `query` takes "<UNK>" of an ARPA file for <unk> (odd); --renumber permutes ids
-    # and --collapse_values writes positive numbers.
+    # KenLM's `query` takes "<UNK>" of an ARPA file for <unk> (odd); --renumber permutes
+    # ids and --collapse_values writes positive numbers.
     others = re.search("odd|renumber|collapse", case.name)
     return succeeded(case) and not others and case.query() is not None
 
@@ -133,7 +136,9 @@ def test_every_token_scores_as_in_kenlm_query(case, context):
         ]
         assert model.full_scores(text, bos=context, eos=eos) == expected
         total = math.fsum(word[0] for word in model.full_scores(text, context, eos))
-        assert model.score(text, bos=context, eos=eos) == pytest.approx(total, abs=1e-12)
+        assert model.score(text, bos=context, eos=eos) == pytest.approx(
+            total, abs=1e-12
+        )
         running = np.float32(0)  # KenLM's total is a running float32 sum
         for log10_prob, _, _ in expected:
             running = np.float32(running + log10_prob)
@@ -156,7 +161,14 @@ def golden_model(case):
 
 # -- the ways to score agree -----------------------------------------------------------
 
-TEXTS = ["w3 w4 w5", "", "w4  w4\tw9 none", "<s> w3 </s> w4", "한국어 w3 é", "w3 " * 3000]
+TEXTS = [
+    "w3 w4 w5",
+    "",
+    "w4  w4\tw9 none",
+    "<s> w3 </s> w4",
+    "한국어 w3 é",
+    "w3 " * 3000,
+]
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +270,9 @@ def test_advancing_over_tokens_gives_the_full_scores(model):
     for text in TEXTS:
         state = model.state()
         tokens = [*text.split(), "</s>"]
-        for token, (expected, _, _) in zip(tokens, model.full_scores(text), strict=True):
+        for token, (expected, _, _) in zip(
+            tokens, model.full_scores(text), strict=True
+        ):
             log10_prob, state = model.advance(state, token)
             assert log10_prob == expected
 
@@ -343,7 +357,7 @@ def test_a_state_of_another_model_does_not_crash(model):
 
 
 def test_a_state_cannot_be_made_by_hand():
-    with pytest.raises(TypeError, match="made by model.state"):
+    with pytest.raises(TypeError, match=r"made by model\.state"):
         State()
 
 

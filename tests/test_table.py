@@ -194,9 +194,9 @@ def test_arrays_that_are_not_aligned_are_copied():
     assert Table.attach(arrays).to_sorted() == large_model()
 
 
-
-
-@pytest.mark.parametrize("value", [0, 1, 3, 63, 64, 255, 2**31, 2**32, 2**63, 2**64 - 1])
+@pytest.mark.parametrize(
+    "value", [0, 1, 3, 63, 64, 255, 2**31, 2**32, 2**63, 2**64 - 1]
+)
 @pytest.mark.parametrize("index", range(12))
 def test_a_wrong_number_in_the_header_is_refused_or_harmless(index, value):
     arrays = dict(large_arrays())

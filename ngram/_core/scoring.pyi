@@ -29,9 +29,7 @@ class ScoringModel:
         table: Table,
         vocabulary: Vocabulary,
         tokenizer: str = "whitespace",
-        encoder: Callable[
-            [list[str]], tuple[NDArray[np.uint32], NDArray[np.int64]]
-        ]
+        encoder: Callable[[list[str]], tuple[NDArray[np.uint32], NDArray[np.int64]]]
         | None = None,
     ) -> None: ...
     @property

@@ -16,7 +16,7 @@ namespace ngram {
 
 namespace log10_values {
 
-constexpr std::uint32_t kSqrtHalf = 0x3f3504f3;   // bits of 1/sqrt(2)
+constexpr std::uint32_t kSqrtHalf = 0x3f3504f3;  // bits of 1/sqrt(2)
 constexpr std::uint32_t kLeastNormal = 0x00800000;
 
 // log10(m * 2^e) = log10(2) * e + log10(m) with m in [1/sqrt(2), sqrt(2)), and for log(m) the

@@ -17,8 +17,8 @@ inline void set_python_error(const char* name, const char* message) {
     PyObject* type = PyObject_GetAttrString(module, name);
     Py_DECREF(module);
     if (type == nullptr) return;
-    PyObject* text = PyUnicode_DecodeUTF8(message, static_cast<Py_ssize_t>(strlen(message)),
-                                          "backslashreplace");
+    PyObject* text =
+        PyUnicode_DecodeUTF8(message, static_cast<Py_ssize_t>(strlen(message)), "backslashreplace");
     if (text != nullptr) {
         PyErr_SetObject(type, text);
         Py_DECREF(text);

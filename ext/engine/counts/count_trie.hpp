@@ -220,9 +220,9 @@ class ChunkBuilder {
                 open_[k].offset = static_cast<std::uint32_t>(byte - chunk_.stream.data());
                 open_[k].first_event = i;
                 if constexpr (kPrunes) {
-                    open_[k].excluded = (k > 1 && open_[k - 1].excluded) ||
-                                        (!options_.listed.empty() &&
-                                         options_.listed[codes_.word(*left)] == 0);
+                    open_[k].excluded =
+                        (k > 1 && open_[k - 1].excluded) ||
+                        (!options_.listed.empty() && options_.listed[codes_.word(*left)] == 0);
                 }
             }
             length_ = length;
@@ -291,7 +291,8 @@ class ChunkBuilder {
             } else {
                 chunk_.large.push_back({node.offset, node.count});
             }
-            chunk_.stream[node.offset] = static_cast<std::uint8_t>(byte | (pruned ? kPrunedByte : 0));
+            chunk_.stream[node.offset] =
+                static_cast<std::uint8_t>(byte | (pruned ? kPrunedByte : 0));
             ++chunk_.opened[k];
             if (!pruned) ++chunk_.kept[k];
         }
@@ -346,8 +347,8 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
            Progress& progress) {
     Buffer<std::uint32_t> first_words;
     progress.begin("collect windows", ids.size());
-    Buffer<Window<W>> windows = partition_windows<W>(
-        ids.span(), trie.codes, buckets, layout, first_words, options.threads, progress);
+    Buffer<Window<W>> windows = partition_windows<W>(ids.span(), trie.codes, buckets, layout,
+                                                     first_words, options.threads, progress);
     ids.clear();
 
     const std::size_t vocabulary_size = counts.size();
@@ -411,7 +412,8 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
 template <unsigned W>
 void build_pruned_or_not(CountTrie& trie, Buffer<std::uint32_t>& ids,
                          Span<const std::uint32_t> counts, const Buckets& buckets,
-                         const WindowLayout& layout, const CountOptions& options, Progress& progress) {
+                         const WindowLayout& layout, const CountOptions& options,
+                         Progress& progress) {
     if (options.prunes()) {
         build<W, true>(trie, ids, counts, buckets, layout, options, progress);
     } else {
@@ -426,8 +428,8 @@ inline void build_unigrams(CountTrie& trie, Span<const std::uint32_t> counts,
         const std::uint32_t count = counts[word];
         if (count == 0) continue;
         if (count <= 4) ++trie.counts_of_counts[0][count];
-        const bool pruned = word > kEndSentence &&
-                            (count <= options.threshold(1) || !options.is_listed(word));
+        const bool pruned =
+            word > kEndSentence && (count <= options.threshold(1) || !options.is_listed(word));
         trie.unigram_count[word] = count | (pruned ? kPruned : 0);
     }
 }
@@ -479,19 +481,28 @@ inline CountTrie build_count_trie(Buffer<std::uint32_t>& ids, std::uint64_t voca
     std::swap(counts[kBeginSentence], counts[kEndSentence]);
     const WindowLayout layout(options.order, buckets, trie.codes, vocabulary_size);
     const auto build = [&](auto parts) {
-        count_trie::build_pruned_or_not<decltype(parts)::value>(
-            trie, ids, counts.span(), buckets, layout, options, progress);
+        count_trie::build_pruned_or_not<decltype(parts)::value>(trie, ids, counts.span(), buckets,
+                                                                layout, options, progress);
     };
     const unsigned parts = layout.parts();
-    if (parts <= 2) build(std::integral_constant<unsigned, 2>{});
-    else if (parts <= 3) build(std::integral_constant<unsigned, 3>{});
-    else if (parts <= 4) build(std::integral_constant<unsigned, 4>{});
-    else if (parts <= 6) build(std::integral_constant<unsigned, 6>{});
-    else if (parts <= 8) build(std::integral_constant<unsigned, 8>{});
-    else if (parts <= 16) build(std::integral_constant<unsigned, 16>{});
-    else if (parts <= 32) build(std::integral_constant<unsigned, 32>{});
-    else if (parts <= 64) build(std::integral_constant<unsigned, 64>{});
-    else build(std::integral_constant<unsigned, 144>{});
+    if (parts <= 2)
+        build(std::integral_constant<unsigned, 2>{});
+    else if (parts <= 3)
+        build(std::integral_constant<unsigned, 3>{});
+    else if (parts <= 4)
+        build(std::integral_constant<unsigned, 4>{});
+    else if (parts <= 6)
+        build(std::integral_constant<unsigned, 6>{});
+    else if (parts <= 8)
+        build(std::integral_constant<unsigned, 8>{});
+    else if (parts <= 16)
+        build(std::integral_constant<unsigned, 16>{});
+    else if (parts <= 32)
+        build(std::integral_constant<unsigned, 32>{});
+    else if (parts <= 64)
+        build(std::integral_constant<unsigned, 64>{});
+    else
+        build(std::integral_constant<unsigned, 144>{});
     return trie;
 }
 

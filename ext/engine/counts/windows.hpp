@@ -77,10 +77,10 @@ class WordCodes {
 struct Buckets {
     static constexpr std::uint64_t kBucketWindows = 1 << 14;  // a bucket and its copy fit in L2
 
-    std::vector<std::uint32_t> first_word;   // per bucket, and the vocabulary size at the end
-    std::vector<std::uint64_t> begin;        // per bucket, first window; and the total at the end
-    Buffer<std::uint32_t> bucket_of;         // per word
-    unsigned relative_bits = 0;              // enough for (word - first_word) of any bucket
+    std::vector<std::uint32_t> first_word;  // per bucket, and the vocabulary size at the end
+    std::vector<std::uint64_t> begin;       // per bucket, first window; and the total at the end
+    Buffer<std::uint32_t> bucket_of;        // per word
+    unsigned relative_bits = 0;             // enough for (word - first_word) of any bucket
 
     std::size_t size() const { return first_word.size() - 1; }
 };
@@ -174,8 +174,8 @@ class History {
     void reset() { packed_.part.fill(0); }
     void push(std::uint32_t code) {
         for (unsigned i = W - 1; i > 0; --i) {
-            packed_.part[i] = ((packed_.part[i] >> bits_) |
-                               (packed_.part[i - 1] << (64 - bits_))) & mask_.part[i];
+            packed_.part[i] = ((packed_.part[i] >> bits_) | (packed_.part[i - 1] << (64 - bits_))) &
+                              mask_.part[i];
         }
         packed_.part[0] = (packed_.part[0] >> bits_) & mask_.part[0];
         deposit(packed_, begin_, bits_, code);
@@ -195,8 +195,8 @@ inline std::vector<std::uint64_t> cut_at_sentences(Span<const std::uint32_t> ids
     std::vector<std::uint64_t> begin(parts + 1, ids.size());
     begin[0] = 0;
     for (std::size_t part = 1; part < parts; ++part) {
-        std::uint64_t position = std::max<std::uint64_t>(part_begin(ids.size(), parts, part),
-                                                         begin[part - 1]);
+        std::uint64_t position =
+            std::max<std::uint64_t>(part_begin(ids.size(), parts, part), begin[part - 1]);
         while (position != 0 && position < ids.size() && ids[position - 1] != kEndSentence) {
             ++position;
         }

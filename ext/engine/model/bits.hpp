@@ -70,7 +70,8 @@ inline std::uint32_t equal_lanes(const std::uint32_t* values, std::uint32_t need
 #elif defined(__ARM_NEON) && defined(__aarch64__)
     const std::uint32_t weight_values[8] = {1, 2, 4, 8, 16, 32, 64, 128};
     const uint32x4_t wanted = vdupq_n_u32(needle);
-    const uint32x4_t low = vandq_u32(vceqq_u32(vld1q_u32(values), wanted), vld1q_u32(weight_values));
+    const uint32x4_t low =
+        vandq_u32(vceqq_u32(vld1q_u32(values), wanted), vld1q_u32(weight_values));
     const uint32x4_t high =
         vandq_u32(vceqq_u32(vld1q_u32(values + 4), wanted), vld1q_u32(weight_values + 4));
     return vaddvq_u32(vorrq_u32(low, high));

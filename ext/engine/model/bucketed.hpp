@@ -231,7 +231,8 @@ class LineTable {
     std::uint32_t find(Probe at) const {
         for (std::uint32_t step = 0;; ++step) {
             const Line& line = lines_[at.line];
-            const std::uint32_t mask = equal_lanes(line.remainder, at.remainder) & entry_mask<Line>();
+            const std::uint32_t mask =
+                equal_lanes(line.remainder, at.remainder) & entry_mask<Line>();
             if (mask != 0) return at.line * Line::kEntries + lowest_lane(mask);
             if (step == max_displacement_ || !line.overflowed(at.remainder)) return kNone;
             ++at.line;
@@ -279,8 +280,8 @@ class Lines {
 
 // The arrays of a table as a file holds them: all numbers are checked before they are used.
 struct Arrays {
-    Span<const std::uint64_t> header;         // see Table::header
-    Span<const std::uint32_t> unigrams;       // 2 per word
+    Span<const std::uint64_t> header;              // see Table::header
+    Span<const std::uint32_t> unigrams;            // 2 per word
     std::vector<Span<const std::uint32_t>> lines;  // of order 2, 3, ..: 16 per line
 };
 
@@ -352,15 +353,18 @@ class Bucketed {
     static std::shared_ptr<Bucketed> attach(const bucketed::Arrays& arrays) {
         using bucketed::MiddleLine;
         const Span<const std::uint64_t> header = arrays.header;
-        if (header.size() < 4) refuse("the header has " + std::to_string(header.size()) + " numbers");
+        if (header.size() < 4)
+            refuse("the header has " + std::to_string(header.size()) + " numbers");
         if (header[0] != bucketed::kFormatVersion) {
             refuse("the table has format version " + std::to_string(header[0]) + ", not " +
-                   std::to_string(bucketed::kFormatVersion) + ": it was written by another release");
+                   std::to_string(bucketed::kFormatVersion) +
+                   ": it was written by another release");
         }
         const std::uint64_t order = header[1];
         if (order < 1 || order > 255) refuse("the order is " + std::to_string(order));
         if (header.size() != 4 + 4 * (order - 1) || arrays.lines.size() != order - 1) {
-            refuse("the header or the number of arrays does not fit order " + std::to_string(order));
+            refuse("the header or the number of arrays does not fit order " +
+                   std::to_string(order));
         }
         auto made = std::make_shared<Bucketed>();
         Bucketed& table = *made;
@@ -369,7 +373,8 @@ class Bucketed {
         table.vocabulary_size_ = header[3];
         if (word_bits < 1 || word_bits > 32 || table.vocabulary_size_ == 0 ||
             table.vocabulary_size_ > (std::uint64_t{1} << word_bits) ||
-            arrays.unigrams.size() / 2 != table.vocabulary_size_ || arrays.unigrams.size() % 2 != 0) {
+            arrays.unigrams.size() / 2 != table.vocabulary_size_ ||
+            arrays.unigrams.size() % 2 != 0) {
             refuse("the number of words, " + std::to_string(table.vocabulary_size_) +
                    ", does not fit the array of order 1");
         }
@@ -380,8 +385,8 @@ class Bucketed {
             const std::uint64_t* numbers = header.data() + 4 + 4 * (k - 2);
             const Span<const std::uint32_t> lines = arrays.lines[k - 2];
             if (k < order) {
-                table.middle_.push_back(
-                    attach_order<Middle, MiddleLine>(k, numbers, lines, table.word_bits_, lower_slots));
+                table.middle_.push_back(attach_order<Middle, MiddleLine>(
+                    k, numbers, lines, table.word_bits_, lower_slots));
                 lower_slots = table.middle_.back().slots();
             } else {
                 table.longest_ = attach_order<Longest, bucketed::LongestLine>(
@@ -429,10 +434,11 @@ class Bucketed {
         const std::string which = "order " + std::to_string(order) + " has ";
         const std::uint64_t total = words.size() / 16;
         const std::uint64_t limit = (std::uint64_t{1} << 32) / Line::kEntries;
-        if (words.size() % 16 != 0 || total > limit || displacement >= total || displacement > bucketed::kMaxDisplacement || lines == 0 ||
+        if (words.size() % 16 != 0 || total > limit || displacement >= total ||
+            displacement > bucketed::kMaxDisplacement || lines == 0 ||
             lines != total - displacement) {
-            refuse(which + std::to_string(total) + " lines where " + std::to_string(lines) + " and " +
-                   std::to_string(displacement) + " more are announced");
+            refuse(which + std::to_string(total) + " lines where " + std::to_string(lines) +
+                   " and " + std::to_string(displacement) + " more are announced");
         }
         if (key_bits < bucketed::kMinKeyBits || key_bits > bucketed::kMaxKeyBits ||
             key_bits < bit_width(lower_slots - 1) + word_bits) {

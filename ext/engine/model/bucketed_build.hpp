@@ -6,8 +6,8 @@
 // fills the lines in that order, first come first served; (3) what passes the end of a partition
 // is put into the next lines with room, in order. Every cut depends on the number of n-grams only,
 // so the bytes do not depend on threads. Only three accesses per n-gram go to far memory: reading
-// in order, dealing, and noting the slot. Memory beside the table: 20 bytes per n-gram of the
-// level being built (12 at the highest), and 4 for its slot.
+// in order, dealing, and noting the slot. Large levels are dealt in rounds. Memory beside the
+// table: kRoundBytes, and 4 bytes for the slot of each n-gram of the level being built.
 #pragma once
 
 #include <algorithm>
@@ -36,7 +36,8 @@ constexpr double kLoad = 0.8;
 constexpr std::uint32_t kDisplacementAllowance = 30;
 constexpr std::size_t kTaskNgrams = std::size_t{1} << 17;
 constexpr std::size_t kMaxPartitions = 2048;  // more would spoil the dealing
-constexpr unsigned kMinPartitionShift = 12;   // 4,096 lines: 256 KB
+constexpr std::size_t kRoundBytes = std::size_t{500} << 20;
+constexpr unsigned kMinPartitionShift = 12;  // 4,096 lines: 256 KB
 
 // One n-gram on its way to its line.
 template <class Line>
@@ -116,7 +117,8 @@ class BucketedBuilder {
         std::uint64_t lower_slots = words;
         for (std::size_t k = 2; k < order; ++k) {
             Buffer<std::uint32_t> slots(ngrams_.levels[k - 1].size());
-            const Bucketed::Middle view = place<Bucketed::Middle, MiddleLine>(k, lower_slots, slots);
+            const Bucketed::Middle view =
+                place<Bucketed::Middle, MiddleLine>(k, lower_slots, slots);
             table_->middle_.push_back(view);
             lower_slots = view.slots();
             finish_level(k, std::move(slots));
@@ -138,7 +140,8 @@ class BucketedBuilder {
             std::atomic<bool> found{false};
             for_ranges(level.size(), [&](std::size_t begin, std::size_t end) {
                 for (std::size_t i = begin; i < end; ++i) {
-                    if (level.log10_backoff[i] != 0 || lower.log10_backoff[level.suffix[i]] == 0) continue;
+                    if (level.log10_backoff[i] != 0 || lower.log10_backoff[level.suffix[i]] == 0)
+                        continue;
                     found = true;
                     return;
                 }
@@ -181,7 +184,8 @@ class BucketedBuilder {
     }
 
     // The probability without its sign: checked, because the table cannot hold a positive one.
-    static std::uint32_t checked_prob(const NgramLevel& level, std::size_t order, std::size_t index) {
+    static std::uint32_t checked_prob(const NgramLevel& level, std::size_t order,
+                                      std::size_t index) {
         const float prob = level.log10_prob[index];
         if (!(prob <= 0)) {
             throw InputError("the " + std::to_string(order) + "-gram at index " +
@@ -239,8 +243,10 @@ class BucketedBuilder {
     // The fewest lines with which kDisplacementAllowance is exact.
     static std::uint64_t exact_lines(unsigned key_bits) {
         if (key_bits <= 32) return 1;
-        std::uint64_t lines = (std::uint64_t{bucketed::kDisplacementAllowance} + 2) << (key_bits - 32);
-        while (!bucketed::Hasher(key_bits, 1, lines).is_exact(bucketed::kDisplacementAllowance)) ++lines;
+        std::uint64_t lines = (std::uint64_t{bucketed::kDisplacementAllowance} + 2)
+                              << (key_bits - 32);
+        while (!bucketed::Hasher(key_bits, 1, lines).is_exact(bucketed::kDisplacementAllowance))
+            ++lines;
         return lines;
     }
 
@@ -277,23 +283,36 @@ class BucketedBuilder {
         }
         bounds[partitions] = sum;
 
-        Buffer<Dealt<Line>> dealt(size);
-        parallel_for(tasks, threads_, progress_, [&](std::size_t task, unsigned) {
-            std::uint32_t* const next = starts.data() + task * partitions;
-            deal(order, hasher, level, part_begin(size, tasks, task),
-                 part_begin(size, tasks, task + 1), shift, next, dealt.data());
-        });
-
         std::vector<std::vector<Dealt<Line>>> passed(partitions);
         std::vector<std::uint32_t> farthest(partitions, 0);
-        parallel_for(partitions, threads_, progress_, [&](std::size_t p, unsigned) {
-            const std::uint64_t first = std::uint64_t{p} << shift;
-            const bool last = p + 1 == partitions;
-            const std::uint64_t end = last ? hasher.lines() + kTail : (std::uint64_t{p} + 1) << shift;
-            farthest[p] = fill_partition(hasher, lines, first, end, dealt.data() + bounds[p],
-                                         bounds[p + 1] - bounds[p], slots, passed[p]);
-            progress_.advance(bounds[p + 1] - bounds[p]);
-        });
+        Buffer<Dealt<Line>> dealt;
+        for (std::size_t from = 0; from < partitions;) {
+            // As many partitions as memory is meant for; each round reads the level again.
+            std::size_t to = from + 1;
+            while (to < partitions &&
+                   bounds[to + 1] - bounds[from] <= bucketed::kRoundBytes / sizeof(dealt[0])) {
+                ++to;
+            }
+            dealt.resize(bounds[to] - bounds[from]);
+            const Round round{shift, from, to, bounds[from]};
+            parallel_for(tasks, threads_, progress_, [&](std::size_t task, unsigned) {
+                std::uint32_t* const next = starts.data() + task * partitions;
+                deal(order, hasher, level, part_begin(size, tasks, task),
+                     part_begin(size, tasks, task + 1), round, next, dealt.data());
+            });
+            parallel_for(to - from, threads_, progress_, [&](std::size_t i, unsigned) {
+                const std::size_t p = from + i;
+                const std::uint64_t first = std::uint64_t{p} << shift;
+                const bool last = p + 1 == partitions;
+                const std::uint64_t end =
+                    last ? hasher.lines() + kTail : (std::uint64_t{p} + 1) << shift;
+                farthest[p] = fill_partition(hasher, lines, first, end,
+                                             dealt.data() + bounds[p] - bounds[from],
+                                             bounds[p + 1] - bounds[p], slots, passed[p]);
+                progress_.advance(bounds[p + 1] - bounds[p]);
+            });
+            from = to;
+        }
         displacement = *std::max_element(farthest.begin(), farthest.end());
         for (std::size_t p = 0; p < partitions; ++p) {
             for (const Dealt<Line>& ngram : passed[p]) {
@@ -303,6 +322,19 @@ class BucketedBuilder {
         return true;
     }
 
+    // The partitions [from, to) that are filled in one round.
+    struct Round {
+        unsigned shift;
+        std::size_t from;
+        std::size_t to;
+        std::uint32_t first;  // n-gram of the level, in the order of partitions
+
+        bool has(std::uint64_t line) const {
+            const std::size_t partition = line >> shift;
+            return from <= partition && partition < to;
+        }
+    };
+
     bucketed::Probe probe_of(std::size_t order, const bucketed::Hasher& hasher,
                              const NgramLevel& level, std::size_t index) const {
         const std::uint32_t suffix = level.suffix[index];
@@ -310,7 +342,7 @@ class BucketedBuilder {
     }
 
     void deal(std::size_t order, const bucketed::Hasher& hasher, const NgramLevel& level,
-              std::size_t begin, std::size_t end, unsigned shift, std::uint32_t* next,
+              std::size_t begin, std::size_t end, const Round& round, std::uint32_t* next,
               bucketed::Dealt<MiddleLine>* dealt) const {
         const Buffer<std::uint32_t>& above = ngrams_.levels[order].suffix;
         const std::uint32_t* extended =
@@ -319,8 +351,9 @@ class BucketedBuilder {
             const bool ends_longer = extended != above.end() && *extended == i;
             while (extended != above.end() && *extended == i) ++extended;
             const bucketed::Probe at = probe_of(order, hasher, level, i);
+            if (!round.has(at.line)) continue;
             const float backoff = level.log10_backoff[i];
-            dealt[next[at.line >> shift]++] = {
+            dealt[next[at.line >> round.shift]++ - round.first] = {
                 at.remainder, at.line,
                 checked_prob(level, order, i) | (ends_longer ? 0 : bucketed::kSign),
                 // Most n-grams without back-off begin nothing; mark_contexts corrects the rest.
@@ -330,11 +363,13 @@ class BucketedBuilder {
     }
 
     void deal(std::size_t order, const bucketed::Hasher& hasher, const NgramLevel& level,
-              std::size_t begin, std::size_t end, unsigned shift, std::uint32_t* next,
+              std::size_t begin, std::size_t end, const Round& round, std::uint32_t* next,
               bucketed::Dealt<LongestLine>* dealt) const {
         for (std::size_t i = begin; i < end; ++i) {
             const bucketed::Probe at = probe_of(order, hasher, level, i);
-            dealt[next[at.line >> shift]++] = {at.remainder, at.line, checked_prob(level, order, i)};
+            if (!round.has(at.line)) continue;
+            dealt[next[at.line >> round.shift]++ - round.first] = {at.remainder, at.line,
+                                                                   checked_prob(level, order, i)};
         }
     }
 

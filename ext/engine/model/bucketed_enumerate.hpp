@@ -115,8 +115,9 @@ class BucketedEnumerator {
         Buffer<Found> dealt(sum);
         parallel_for(tasks, threads_, progress_, [&](std::size_t task, unsigned) {
             std::uint32_t* const next = starts.data() + task * partitions;
-            for_each_entry(order, lines, task,
-                           [&](const Found& found) { dealt[next[found.suffix >> shift]++] = found; });
+            for_each_entry(order, lines, task, [&](const Found& found) {
+                dealt[next[found.suffix >> shift]++] = found;
+            });
         });
 
         constexpr bool kMiddle = std::is_same_v<Line, bucketed::MiddleLine>;

@@ -103,9 +103,9 @@ inline void check(const SortedNgrams& ngrams) {
         for (std::size_t i = 0; i < size; ++i) {
             if (level.word[i] >= words) refuse(order, i, "has a word outside the vocabulary");
             if (level.suffix[i] >= lower.size()) refuse(order, i, "has a suffix that is absent");
-            const bool ascends = i == 0 || level.suffix[i - 1] < level.suffix[i] ||
-                                 (level.suffix[i - 1] == level.suffix[i] &&
-                                  level.word[i - 1] < level.word[i]);
+            const bool ascends =
+                i == 0 || level.suffix[i - 1] < level.suffix[i] ||
+                (level.suffix[i - 1] == level.suffix[i] && level.word[i - 1] < level.word[i]);
             if (!ascends) refuse(order, i, "is not in suffix order, or occurs twice");
         }
         std::vector<std::uint32_t> prefix(size);
@@ -115,8 +115,8 @@ inline void check(const SortedNgrams& ngrams) {
                 continue;
             }
             const std::uint32_t* first = lower.suffix.begin();
-            const auto range = std::equal_range(first, lower.suffix.end(),
-                                                lower_prefix[level.suffix[i]]);
+            const auto range =
+                std::equal_range(first, lower.suffix.end(), lower_prefix[level.suffix[i]]);
             const std::uint32_t* from = lower.word.begin() + (range.first - first);
             const std::uint32_t* to = lower.word.begin() + (range.second - first);
             const std::uint32_t* found = std::lower_bound(from, to, level.word[i]);

@@ -230,7 +230,7 @@ Lists sort_lists(const Reader& reader, std::size_t order, const Links& links, un
 
 }  // namespace successors
 
-// Builds the lists of every order. Memory while building: 24 bytes per n-gram of the largest
+// Builds the lists of every order. Memory while building: 40 bytes per n-gram of the largest
 // order. The result does not depend on the number of threads.
 template <class Reader>
 std::vector<SuccessorStorage> build_successors(const Reader& reader, unsigned threads,

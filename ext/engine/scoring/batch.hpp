@@ -7,8 +7,10 @@
 // taken through the orders together: at each order all lookups are independent, and while some
 // wait for memory others are worked on. The (w1 .. wk) ending at a token is sought only if
 //   (w2 .. wk), ending at the same token, is in the model and some longer n-gram ends in it, and
-//   (w1 .. wk-1), ending at the token before, is in the model and some longer n-gram begins with it.
-// That is both halves of KenLM's state minimisation in one rule; about 2.2 lookups per token remain.
+//   (w1 .. wk-1), ending at the token before, is in the model and some longer n-gram begins with
+//   it.
+// That is both halves of KenLM's state minimisation in one rule; about 2.2 lookups per token
+// remain.
 #pragma once
 
 #include <algorithm>
@@ -84,9 +86,9 @@ class BatchScorer {
   private:
     using Probe = bucketed::Probe;
     static constexpr std::uint32_t kSign = bucketed::kSign;
-    static constexpr std::size_t kQueue = 3;     // room for lookups that go on to the next line
-    static constexpr std::size_t kAhead = 32;    // lookups under way; measured: 12 to 96
-    static constexpr unsigned kStepShift = 16;   // work_: position, and steps above it
+    static constexpr std::size_t kQueue = 3;    // room for lookups that go on to the next line
+    static constexpr std::size_t kAhead = 24;   // lookups under way; 12 and 48 are slower
+    static constexpr unsigned kStepShift = 16;  // work_: position, and steps above it
     static constexpr std::uint32_t kPosition = (1U << kStepShift) - 1;
 
     // Back-offs of n-grams of length k: [i + 1] belongs to the one that ends at position i, [0] to
@@ -128,7 +130,8 @@ class BatchScorer {
         look_up(table_.middle(k), k, pending, [&](std::size_t i, const auto& look) {
             const std::uint32_t found = 0U - static_cast<std::uint32_t>(look.found);
             const std::uint32_t old = bucketed::float_bits(log10_prob_[i]);
-            log10_prob_[i] = bucketed::bits_float((look.prob_bits & found) | (old & ~found) | kSign);
+            log10_prob_[i] =
+                bucketed::bits_float((look.prob_bits & found) | (old & ~found) | kSign);
             backoff[i + 1] = (look.backoff_bits & found) | (kSign & ~found);
             slots_[i] = look.slot;  // not read again unless found
             length_[i] += look.found;
@@ -148,7 +151,8 @@ class BatchScorer {
         look_up(table_.longest(), order_, pending, [&](std::size_t i, const auto& look) {
             const std::uint32_t found = 0U - static_cast<std::uint32_t>(look.found);
             const std::uint32_t old = bucketed::float_bits(log10_prob_[i]);
-            log10_prob_[i] = bucketed::bits_float((look.prob_bits & found) | (old & ~found) | kSign);
+            log10_prob_[i] =
+                bucketed::bits_float((look.prob_bits & found) | (old & ~found) | kSign);
             length_[i] += look.found;
         });
     }

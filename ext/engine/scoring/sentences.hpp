@@ -142,7 +142,9 @@ std::vector<std::size_t> cut(std::size_t items, std::size_t target, Size size) {
     return begins;
 }
 
-inline std::size_t most_tokens(std::size_t ids, std::size_t sentences) { return ids + 2 * sentences; }
+inline std::size_t most_tokens(std::size_t ids, std::size_t sentences) {
+    return ids + 2 * sentences;
+}
 
 }  // namespace sentences
 
@@ -169,7 +171,8 @@ inline void check(const IdSentences& sentences, std::size_t vocabulary_size) {
     for (std::size_t i = 1; i < offsets.size(); ++i) {
         if (offsets[i] < offsets[i - 1]) {
             throw InputError("offsets must not descend: offsets[" + std::to_string(i) + "] is " +
-                             std::to_string(offsets[i]) + " after " + std::to_string(offsets[i - 1]));
+                             std::to_string(offsets[i]) + " after " +
+                             std::to_string(offsets[i - 1]));
         }
     }
     std::uint32_t largest = 0;
@@ -191,7 +194,8 @@ void score_ids(const Structure& table, const IdSentences& sentences, const Scori
         const std::size_t first = cuts[task];
         const std::size_t last = cuts[task + 1];
         if (first == last) return;
-        const std::size_t ids = static_cast<std::size_t>(sentences.offsets[last] - sentences.offsets[first]);
+        const std::size_t ids =
+            static_cast<std::size_t>(sentences.offsets[last] - sentences.offsets[first]);
         auto sink = make_sink(first);
         SentenceScorer<Structure, decltype(sink)> scorer(
             table, options, sentences::most_tokens(ids, last - first), sink);
@@ -237,7 +241,8 @@ void score_texts(const Structure& table, const Vocabulary& vocabulary, Tokenizer
         for (std::size_t first = cuts[task]; first < last;) {
             std::size_t bytes = 0;
             std::size_t next = first;
-            while (next < last && bytes < sentences::kEncodeBytes) bytes += texts[next++].size() + 1;
+            while (next < last && bytes < sentences::kEncodeBytes)
+                bytes += texts[next++].size() + 1;
             encode({texts.data() + first, next - first}, vocabulary, kind, ids, offsets, scratch);
             if (!scorer) {
                 const std::size_t tokens = sentences::most_tokens(ids.size(), next - first);

@@ -29,8 +29,8 @@ struct Discounts {
 // What is known of the n-grams that extend one context by a word.
 template <class Total>
 struct ContextSum {
-    Total total;   // of the adjusted counts
-    Total pruned;  // the part of it that is pruned
+    Total total;                  // of the adjusted counts
+    Total pruned;                 // the part of it that is pruned
     std::uint32_t extensions[3];  // kept ones with adjusted count 1, 2, 3 and more
     std::uint32_t order;          // of the context
 

@@ -6,7 +6,6 @@ sorted n-grams. Two steps, because the discounts stand between them.
 Read next: `ext/engine/counts/count_trie.hpp`, `ext/engine/smoothing`.
 """
 
-from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr

@@ -8,7 +8,6 @@ from cython.operator cimport dereference
 from libc.stdint cimport uint32_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
-from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 from ngram._core.ngrams cimport CSortedNgrams, SortedNgrams, wrap_ngrams
@@ -82,7 +81,6 @@ cdef class Table:
         cdef Arrays views
         cdef const uint64_t[::1] header
         cdef const uint32_t[::1] words
-        kept = []
         try:
             header_array = aligned(arrays["header"], np.uint64)
             line_arrays = [aligned(arrays["order_1"], np.uint32).reshape(-1)]

@@ -14,7 +14,7 @@ from libcpp.string_view cimport string_view
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
-from ngram._core.model cimport Bucketed, Table, WordSpan
+from ngram._core.model cimport Table, WordSpan
 from ngram._core.progress cimport Progress, watch
 from ngram._core.scoring cimport (
     EncodedTexts,
@@ -194,7 +194,7 @@ cdef class PredictingModel(ScoringModel):
 
     def next_words(self, text, size_t k, bint bos=True):
         """Return the k most probable words after a text, (str, float), best first."""
-        cdef SuccessorLists lists = self.lists
+        cdef SuccessorLists _alive = self.lists
         cdef shared_ptr[TablePredictor] predictor = self.ready()
         cdef vector[uint32_t] context = self.context_of(text, bos)
         cdef WordSpan words = WordSpan(context.data(), context.size())
@@ -214,7 +214,7 @@ cdef class PredictingModel(ScoringModel):
 
     def distribution_of_ids(self, const uint32_t[::1] context):  # IN
         """Return p(word | context), float64 of shape (V,); `<s>` has 0."""
-        cdef SuccessorLists lists = self.lists  # alive while the kernel reads
+        cdef SuccessorLists _alive = self.lists  # while the kernel reads
         cdef shared_ptr[TablePredictor] predictor = self.ready()
         cdef WordSpan words = span_of_ids(context)
         cdef double[::1] out = np.empty(predictor.get().vocabulary_size(), np.float64)
@@ -224,7 +224,7 @@ cdef class PredictingModel(ScoringModel):
 
     def next_ids(self, const uint32_t[::1] context, size_t k):  # IN
         """Return the k most probable words as a list of (id, probability), best first."""
-        cdef SuccessorLists lists = self.lists
+        cdef SuccessorLists _alive = self.lists
         cdef shared_ptr[TablePredictor] predictor = self.ready()
         cdef WordSpan words = span_of_ids(context)
         cdef vector[Prediction] best
@@ -243,7 +243,7 @@ cdef class PredictingModel(ScoringModel):
         uint64_t seed,
     ):
         """Return words drawn after the context, uint32: up to `count`, or until `</s>`."""
-        cdef SuccessorLists lists = self.lists
+        cdef SuccessorLists _alive = self.lists
         cdef shared_ptr[TablePredictor] predictor = self.ready()
         cdef WordSpan words = span_of_ids(context)
         cdef SamplingOptions options

@@ -8,7 +8,7 @@ tokens at once) and `state.hpp` (one after the other).
 from cpython.object cimport PyObject
 from cython.operator cimport dereference
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
