@@ -4,6 +4,7 @@ Results go to stdout, everything else to stderr. Exit status: 0 done, 1 error, 2
 usage, 130 interrupted by Ctrl-C. Nothing heavy is imported before a command needs it.
 """
 
+import signal
 import sys
 
 
@@ -15,4 +16,5 @@ def main() -> None:
         status = run(sys.argv[1:])
     except KeyboardInterrupt:
         status = 130
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done: too late to interrupt
     sys.exit(status)

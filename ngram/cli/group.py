@@ -64,7 +64,8 @@ def run(arguments: list[str]) -> int:
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = show_warning
             status = group.main(arguments, prog_name="ngram", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # `>&-`
+            sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -107,6 +108,6 @@ def silence_stdout() -> None:
     """Drop what stdout still holds, so that closing it cannot fail again."""
     try:
         descriptor = sys.stdout.fileno()
-    except (OSError, ValueError):
-        return
+    except (AttributeError, OSError, ValueError):
+        return  # closed, or an object in memory
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

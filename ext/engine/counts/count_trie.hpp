@@ -27,13 +27,13 @@
 #include "base/buffer.hpp"
 #include "base/errors.hpp"
 #include "base/parallel.hpp"
+#include "counts/context_sum.hpp"
 #include "counts/window_sort.hpp"
 #include "counts/windows.hpp"
 
 namespace ngram {
 
-constexpr unsigned kMaxOrder = 255;                        // orders are stored in a byte
-constexpr std::uint32_t kPruned = std::uint32_t{1} << 31;  // marks a count
+constexpr unsigned kMaxOrder = 255;  // orders are stored in a byte
 
 // How an event stands in a stream: shared, length, then one byte for each node it opens, the
 // shortest first: kPrunedByte, and the adjusted count or kLargeCount.
@@ -94,6 +94,24 @@ struct EventStart {
 
 using CountsOfCounts = std::vector<std::array<std::uint64_t, 5>>;  // [order - 1][r], r = 1..4
 
+// The sums of frequent words as contexts, counted as their bigrams close: the sums of other
+// contexts are counted where they are used, in blocks, and these words exceed a block.
+struct FrequentContexts {
+    static constexpr std::uint64_t kMinEvents = 1 << 13;
+
+    std::vector<std::uint32_t> words;  // ascending
+    std::vector<std::uint32_t> codes;
+    std::vector<ContextSum<std::uint32_t>> sums;
+
+    std::size_t find(std::uint32_t code) const {  // size() if the word is not frequent
+        const auto at = std::lower_bound(codes.begin(), codes.end(), code);
+        return at != codes.end() && *at == code ? at - codes.begin() : codes.size();
+    }
+    const ContextSum<std::uint32_t>& of(std::uint32_t word) const {
+        return sums[std::lower_bound(words.begin(), words.end(), word) - words.begin()];
+    }
+};
+
 struct CountTrie {
     unsigned order = 0;
     WordCodes codes;
@@ -105,6 +123,7 @@ struct CountTrie {
     std::vector<Buffer<EventStart>> starts;  // per task, per word
     Buffer<std::uint32_t> unigram_count;     // adjusted, with kPruned
     CountsOfCounts counts_of_counts;
+    FrequentContexts frequent;
     // What the windows leave holds the n-grams at the end; touched once, not twice.
     std::unique_ptr<Recycling> recycling = std::make_unique<Recycling>();
 
@@ -147,9 +166,6 @@ class WindowReader {
     std::uint32_t next(const Window<W>& window) const {
         return static_cast<std::uint32_t>(window.part[W - 1] & next_mask_);
     }
-    std::uint32_t relative_last(const Window<W>& window) const {
-        return static_cast<std::uint32_t>(extract(window, 0, layout_.relative_bits));
-    }
     // The code of the word `back` words before the last; back >= 1.
     std::uint32_t code(const Window<W>& window, unsigned back) const {
         const unsigned begin = layout_.relative_bits + (back - 1) * layout_.code_bits;
@@ -162,18 +178,26 @@ class WindowReader {
     std::uint64_t next_mask_;
 };
 
+// What a chunk adds to the statistics of the corpus.
+struct ChunkStatistics {
+    CountsOfCounts counts_of_counts;
+    std::vector<ContextSum<std::uint32_t>> frequent;
+};
+
 // Builds one chunk, word by word. A node stays open while its events last.
 template <unsigned W, bool kPrunes>
 class ChunkBuilder {
   public:
     ChunkBuilder(const CountOptions& options, const WindowLayout& layout, CountTrie& trie,
-                 TrieChunk& chunk, CountsOfCounts& counts_of_counts)
+                 TrieChunk& chunk, ChunkStatistics& statistics)
         : options_(options),
           reader_(layout),
           codes_(trie.codes),
           trie_(trie),
           chunk_(chunk),
-          counts_of_counts_(counts_of_counts) {
+          statistics_(statistics) {
+        statistics.counts_of_counts.assign(options.order, {});
+        statistics.frequent.assign(trie.frequent.words.size(), {});
         for (std::size_t task = 0; task + 1 < trie.tasks.size(); ++task) {
             task_code_.push_back(codes_.code(trie.chunks[trie.tasks[task]].first_word));
         }
@@ -217,6 +241,7 @@ class ChunkBuilder {
             for (unsigned k = shared + 1; k <= length; ++k, ++byte, ++left) {
                 *left = k == 1 ? codes_.code(word) : reader_.code(window, k - 1);
                 open_[k].count = 1;
+                open_[k].left = *left;
                 open_[k].offset = static_cast<std::uint32_t>(byte - chunk_.stream.data());
                 open_[k].first_event = i;
                 if constexpr (kPrunes) {
@@ -236,7 +261,6 @@ class ChunkBuilder {
                   [](const LargeCount& a, const LargeCount& b) { return a.offset < b.offset; });
         chunk_.stream.shrink_to_fit();
         chunk_.words.shrink_to_fit();
-        chunk_.probability.resize(chunk_.words.size());
     }
 
     // The context <s> has an event for each sentence, but is no n-gram.
@@ -256,6 +280,7 @@ class ChunkBuilder {
     struct OpenNode {
         std::uint32_t count;
         std::uint32_t offset;
+        std::uint32_t left;  // code of the leftmost word
         std::uint64_t first_event;
         bool excluded;
     };
@@ -282,9 +307,9 @@ class ChunkBuilder {
             const OpenNode& node = open_[k];
             const std::uint64_t events = event - node.first_event;
             const std::uint64_t r = last && k < options_.order ? events : node.count;
-            if (r <= 4) ++counts_of_counts_[k - 1][r];
+            if (r <= 4) ++statistics_.counts_of_counts[k - 1][r];
             const bool pruned = kPrunes && is_pruned(k, events);
-            if (k == 1) trie_.unigram_count[word_] = node.count | (pruned ? kPruned : 0);
+            if (k <= 2) count_low(k, node.count | (pruned ? kPruned : 0));
             std::uint8_t byte = kLargeCount;
             if (node.count < kLargeCount) {
                 byte = static_cast<std::uint8_t>(node.count);
@@ -298,6 +323,16 @@ class ChunkBuilder {
         }
     }
 
+    // Unigrams, and bigrams of frequent contexts.
+    void count_low(unsigned k, std::uint32_t count) {
+        if (k == 1) {
+            trie_.unigram_count[word_] = count;
+            return;
+        }
+        const std::size_t context = trie_.frequent.find(open_[2].left);
+        if (context < statistics_.frequent.size()) statistics_.frequent[context].add(count);
+    }
+
     bool is_pruned(unsigned k, std::uint64_t events) const {
         if (k == 1 && word_ == kEndSentence) return false;
         return open_[k].excluded || events <= options_.threshold(k);
@@ -308,7 +343,7 @@ class ChunkBuilder {
     const WordCodes& codes_;
     CountTrie& trie_;
     TrieChunk& chunk_;
-    CountsOfCounts& counts_of_counts_;
+    ChunkStatistics& statistics_;
     std::vector<std::uint32_t> task_code_;  // of the first context word of each task
     std::array<OpenNode, kMaxOrder + 1> open_{};
     unsigned length_ = 0;  // of the event before
@@ -359,6 +394,11 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
         trie.first_event[word] = event;
         event += word == kBeginSentence ? counts[kEndSentence] : counts[word];
         if (counts[word] != 0) last_word = word;
+        if (event - trie.first_event[word] > FrequentContexts::kMinEvents) {
+            trie.frequent.words.push_back(word);
+            trie.frequent.codes.push_back(trie.codes.code(word));
+            trie.frequent.sums.push_back({0, 0, {0, 0, 0}, 1});
+        }
     }
     trie.first_event[vocabulary_size] = event;
     trie.next.resize(event);
@@ -379,12 +419,11 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
     }
 
     progress.begin("sort and count", event);
-    std::vector<CountsOfCounts> statistics(trie.chunks.size());
+    std::vector<ChunkStatistics> statistics(trie.chunks.size());
     std::vector<WindowSorter<W>> sorters(std::max(1U, options.threads));
     std::vector<Buffer<Window<W>>> scratch(std::max(1U, options.threads));
     const auto build_chunk = [&](std::size_t i, unsigned worker) {
         TrieChunk& chunk = trie.chunks[i];
-        statistics[i].assign(options.order, {});
         ChunkBuilder<W, kPrunes> builder(options, layout, trie, chunk, statistics[i]);
         for (std::size_t bucket = cuts[i]; bucket < cuts[i + 1]; ++bucket) {
             Window<W>* window = windows.data() + buckets.begin[bucket];
@@ -402,9 +441,14 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
         builder.finish();
     };
     parallel_for(trie.chunks.size(), options.threads, progress, build_chunk);
-    for (const CountsOfCounts& of_chunk : statistics) {
+    for (const ChunkStatistics& of_chunk : statistics) {
         for (unsigned k = 0; k < options.order; ++k) {
-            for (unsigned r = 1; r <= 4; ++r) trie.counts_of_counts[k][r] += of_chunk[k][r];
+            for (unsigned r = 1; r <= 4; ++r) {
+                trie.counts_of_counts[k][r] += of_chunk.counts_of_counts[k][r];
+            }
+        }
+        for (std::size_t context = 0; context < trie.frequent.sums.size(); ++context) {
+            trie.frequent.sums[context].add(of_chunk.frequent[context]);
         }
     }
 }

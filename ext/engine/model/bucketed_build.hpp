@@ -396,8 +396,9 @@ class BucketedBuilder {
         std::uint32_t farthest = 0;
         std::uint64_t line = first;  // the place to fill next
         unsigned place = 0;
-        for (const std::uint32_t i : by_home) {
-            const bucketed::Dealt<Line>& ngram = dealt[i];
+        for (std::size_t j = 0; j < count; ++j) {
+            if (j + kAhead < count) expect_slot(dealt[by_home[j + kAhead]], slots);
+            const bucketed::Dealt<Line>& ngram = dealt[by_home[j]];
             if (ngram.home > line) {
                 line = ngram.home;
                 place = 0;
@@ -443,6 +444,13 @@ class BucketedBuilder {
         }
         return false;
     }
+
+    static constexpr std::size_t kAhead = 24;  // slots under way to the cache
+    static void expect_slot(const bucketed::Dealt<MiddleLine>& ngram,
+                            const Buffer<std::uint32_t>& slots) {
+        prefetch(&slots[ngram.index]);
+    }
+    static void expect_slot(const bucketed::Dealt<LongestLine>&, const Buffer<std::uint32_t>&) {}
 
     static void note_slot(const bucketed::Dealt<MiddleLine>& ngram, std::uint64_t slot,
                           Buffer<std::uint32_t>& slots) {
@@ -506,6 +514,7 @@ class BucketedBuilder {
 
     static constexpr std::uint64_t kTail = 64;  // lines behind the last home
 
+    Recycling recycling_;  // a consumed level's memory holds lines next
     SortedNgrams& ngrams_;
     bool consume_;
     unsigned threads_;

@@ -179,24 +179,43 @@ class BucketedEnumerator {
         return sorted;
     }
 
-    // Calls use(found) for the n-grams in the lines of one task, in line order.
+    // Calls use(found) for the n-grams in the lines of one task, in line order. The suffixes lie
+    // anywhere, so those of some lines are fetched before they are read.
     template <class Line, class Use>
     void for_each_entry(std::size_t order, const bucketed::LineTable<Line>& lines, std::size_t task,
                         Use use) const {
+        struct Place {
+            std::uint64_t key;
+            std::uint64_t line;
+            unsigned place;
+        };
+        constexpr std::uint64_t kTogether = 16;
+        Place places[kTogether * Line::kEntries];
         const bucketed::Hasher& hasher = lines.hasher();
         const std::uint64_t end = std::min(lines.total_lines(), (task + 1) * kTaskLines);
-        for (std::uint64_t at = task * kTaskLines; at < end; ++at) {
-            const Line& line = lines.lines()[at];
-            const std::uint64_t low =
-                hasher.first_value(at - std::min<std::uint64_t>(at, lines.max_displacement()));
-            const std::uint64_t high = hasher.first_value(at + 1);
-            for (unsigned place = 0; place < Line::kEntries; ++place) {
-                const std::uint64_t value =
-                    low + static_cast<std::uint32_t>(line.remainder[place] -
-                                                     static_cast<std::uint32_t>(low));
-                if (value == high) continue;  // an empty place
-                if (value > high || value >> hasher.key_bits() != 0) refuse(order, at);
-                use(entry_of(order, hasher.unmix(value), hasher.word_bits(), line, at, place));
+        for (std::uint64_t from = task * kTaskLines; from < end; from += kTogether) {
+            std::size_t count = 0;
+            for (std::uint64_t at = from; at < std::min(end, from + kTogether); ++at) {
+                const Line& line = lines.lines()[at];
+                const std::uint64_t low =
+                    hasher.first_value(at - std::min<std::uint64_t>(at, lines.max_displacement()));
+                const std::uint64_t high = hasher.first_value(at + 1);
+                for (unsigned place = 0; place < Line::kEntries; ++place) {
+                    const std::uint64_t value =
+                        low + static_cast<std::uint32_t>(line.remainder[place] -
+                                                         static_cast<std::uint32_t>(low));
+                    if (value == high) continue;  // an empty place
+                    if (value > high || value >> hasher.key_bits() != 0) refuse(order, at);
+                    const std::uint64_t key = hasher.unmix(value);
+                    const std::uint64_t slot = key >> hasher.word_bits();
+                    if (slot < lower_indices_.size()) prefetch(&lower_indices_[slot]);
+                    places[count++] = {key, at, place};
+                }
+            }
+            for (std::size_t i = 0; i < count; ++i) {
+                const Place& found = places[i];
+                use(entry_of(order, found.key, hasher.word_bits(), lines.lines()[found.line],
+                             found.line, found.place));
             }
         }
     }

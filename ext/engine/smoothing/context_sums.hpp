@@ -26,36 +26,19 @@ struct Discounts {
     float of(std::uint32_t count) const { return by_count[count < 3 ? count : 3]; }
 };
 
-// What is known of the n-grams that extend one context by a word.
+// Chen and Goodman (1999), gamma of modified Kneser-Ney; the mass of pruned n-grams joins it.
 template <class Total>
-struct ContextSum {
-    Total total;                  // of the adjusted counts
-    Total pruned;                 // the part of it that is pruned
-    std::uint32_t extensions[3];  // kept ones with adjusted count 1, 2, 3 and more
-    std::uint32_t order;          // of the context
-
-    void add(std::uint32_t count) {
-        const std::uint32_t adjusted = count & ~kPruned;
-        total += adjusted;
-        if ((count & kPruned) != 0) {
-            pruned += adjusted;
-        } else {
-            ++extensions[std::min(adjusted, 3U) - 1];
-        }
+float gamma(const ContextSum<Total>& sum, const Discounts& discounts) {
+    float mass = 0.0F;
+    for (unsigned a = 1; a <= 3; ++a) {
+        mass += discounts.by_count[a] * static_cast<float>(sum.extensions[a - 1]);
     }
-    // Chen and Goodman (1999), gamma of modified Kneser-Ney; the mass of pruned n-grams joins it.
-    float gamma(const Discounts& discounts) const {
-        float sum = 0.0F;
-        for (unsigned a = 1; a <= 3; ++a) {
-            sum += discounts.by_count[a] * static_cast<float>(extensions[a - 1]);
-        }
-        return (sum + static_cast<float>(pruned)) / static_cast<float>(total);
-    }
-};
+    return (mass + static_cast<float>(sum.pruned)) / static_cast<float>(sum.total);
+}
 
 namespace context_sums {
 
-constexpr std::uint64_t kBlockEvents = 1 << 15;
+constexpr std::uint64_t kBlockEvents = FrequentContexts::kMinEvents;  // a block fits in L2
 constexpr unsigned kFarAhead = 64;   // events ahead at which a cursor is fetched
 constexpr unsigned kNearAhead = 24;  // ... at which what it points to is
 
@@ -117,53 +100,77 @@ class Task {
         std::uint32_t word = chunk.first_word;
         while (word < chunk.end_word) {
             const std::uint64_t begin = trie_.first_event[word++];
+            if (trie_.first_event[word] - begin > kBlockEvents) {
+                run_frequent(word - 1, begin, trie_.first_event[word]);
+                continue;
+            }
             while (word < chunk.end_word && trie_.first_event[word + 1] - begin <= kBlockEvents) {
                 ++word;
             }
-            run_block(begin, trie_.first_event[word]);
+            const std::uint64_t end = trie_.first_event[word];
+            run_block(begin, end, end, nullptr, false);
         }
     }
 
   private:
     using Sum = ContextSum<std::uint32_t>;
 
-    void run_block(std::uint64_t begin, std::uint64_t end) {
-        const std::uint8_t* first = event_;
+    // Contexts that end in a frequent word, in blocks that begin where the word before it changes.
+    // The sum of the word alone is known; it is the first context of every block.
+    void run_frequent(std::uint32_t word, std::uint64_t begin, std::uint64_t end) {
+        const Sum& known = trie_.frequent.of(word);
+        for (std::uint64_t at = begin; at < end;) {
+            at = run_block(at, std::min(at + kBlockEvents, end), end, &known, at != begin);
+        }
+    }
+
+    // A block goes on past `limit` to an event that shares at most one word, or to `end`; returns
+    // where it stops. A known context has its gamma written unless an earlier block did.
+    std::uint64_t run_block(std::uint64_t begin, std::uint64_t limit, std::uint64_t end,
+                            const Sum* known, bool written) {
+        known_ = known == nullptr ? 0 : 1;
         sums_.resize(0);
-        sum_block(begin, end);
+        if (known != nullptr) sums_.push_back(*known);
+        open_[1] = 0;
+        const std::uint8_t* first = event_;
+        const std::uint64_t stop = sum_block(begin, limit, end);
         contexts_.resize(sums_.size());
         for (std::size_t i = 0; i < sums_.size(); ++i) {
             const Sum& sum = sums_[i];
             contexts_[i].total = static_cast<float>(sum.total);
             // Not followed by anything: it ends in </s>.
-            contexts_[i].gamma = sum.total == 0 ? 1.0F : sum.gamma(discounts_[sum.order]);
-            *gamma_++ = contexts_[i].gamma;
+            contexts_[i].gamma = sum.total == 0 ? 1.0F : gamma(sum, discounts_[sum.order]);
+            if (i > 0 || !written) *gamma_++ = contexts_[i].gamma;
         }
         event_ = first;
-        interpolate_block(begin, end);
+        interpolate_block(begin, stop, end);
+        return stop;
     }
 
     // Reads the context events of a block; the contexts are numbered as they open.
     template <class Visit>
-    void walk(std::uint64_t begin, std::uint64_t end, Visit visit) {
-        const std::uint32_t* next = trie_.next.data();
+    std::uint64_t walk(std::uint64_t begin, std::uint64_t limit, std::uint64_t end, Visit visit) {
         const unsigned longest = trie_.order - 1;
         const std::uint8_t* event = event_;
-        std::size_t contexts = 0;
-        for (std::uint64_t i = begin; i < end; ++i) {
+        std::size_t contexts = known_;
+        std::uint64_t i = begin;
+        for (; i < end; ++i) {
             const unsigned shared = event[0];
             const unsigned length = event[1];
+            if (i >= limit && shared <= 1) break;
             event += kEventBytes + (length - shared);
-            for (unsigned k = shared + 1; k <= std::min(length, longest); ++k) {
-                open_[k] = contexts++;
-            }
-            visit(i, next, shared + 1, std::min(length, longest));
+            const unsigned first = std::max(shared, known_) + 1;
+            const unsigned top = std::min(length, longest);
+            for (unsigned k = first; k <= top; ++k) open_[k] = contexts++;
+            visit(i, first, top);
         }
         event_ = event;
+        return i;
     }
 
-    void sum_block(std::uint64_t begin, std::uint64_t end) {
-        walk(begin, end, [&](std::uint64_t i, const std::uint32_t* next, unsigned k, unsigned top) {
+    std::uint64_t sum_block(std::uint64_t begin, std::uint64_t limit, std::uint64_t end) {
+        const std::uint32_t* next = trie_.next.data();
+        return walk(begin, limit, end, [&](std::uint64_t i, unsigned k, unsigned top) {
             if (i + kFarAhead < end) __builtin_prefetch(&sum_cursor_[next[i + kFarAhead]], 1);
             if (i + kNearAhead < end) __builtin_prefetch(sum_cursor_[next[i + kNearAhead]]);
             for (; k <= top; ++k) sums_.push_back({0, 0, {0, 0, 0}, k});
@@ -174,14 +181,15 @@ class Task {
             const unsigned length = event[1];
             event += kEventBytes;
             for (unsigned order = shared + 1; order <= length; ++order, ++event) {
-                if (order > 1) sums_[open_[order - 1]].add(count(word, event));
+                if (order > 1 + known_) sums_[open_[order - 1]].add(count(word, event));
             }
             sum_cursor_[word] = event;
         });
     }
 
-    void interpolate_block(std::uint64_t begin, std::uint64_t end) {
-        walk(begin, end, [&](std::uint64_t i, const std::uint32_t* next, unsigned, unsigned) {
+    void interpolate_block(std::uint64_t begin, std::uint64_t stop, std::uint64_t end) {
+        const std::uint32_t* next = trie_.next.data();
+        walk(begin, stop, stop, [&](std::uint64_t i, unsigned, unsigned) {
             if (i + kFarAhead < end) __builtin_prefetch(&cursor_[next[i + kFarAhead]], 1);
             if (i + kNearAhead < end) {
                 const Cursor& ahead = cursor_[next[i + kNearAhead]];
@@ -228,6 +236,7 @@ class Task {
     std::vector<std::size_t> open_;            // by order, the number of the context in the block
     Buffer<Sum> sums_;
     Buffer<OpenContext> contexts_;
+    unsigned known_ = 0;  // contexts at the beginning of a block whose sum is known: 0 or 1
     const std::uint8_t* event_ = nullptr;
     float* gamma_ = nullptr;
 };
@@ -239,6 +248,7 @@ inline void sum_contexts(CountTrie& trie, const Buffer<float>& unigram,
                          const std::vector<Discounts>& discounts, unsigned threads,
                          Progress& progress) {
     if (trie.order == 1) return;
+    for (TrieChunk& chunk : trie.chunks) chunk.probability.resize(chunk.words.size());
     progress.begin("sum contexts", trie.next.size());
     parallel_for(trie.tasks.size() - 1, threads, progress, [&](std::size_t task, unsigned) {
         context_sums::Task work(trie, unigram, discounts, task);

@@ -42,16 +42,16 @@ inline Buffer<float> unigram_probabilities(const CountTrie& trie, const Discount
         kept += (count & kPruned) == 0;
     }
     const float total = static_cast<float>(sum.total);
-    const float gamma = sum.gamma(discounts);
+    const float mass = gamma(sum, discounts);
     const double words = std::max(options.vocabulary_pad, static_cast<double>(kept - 1));
     const float uniform = static_cast<float>(1.0 / static_cast<float>(words));
     Buffer<float> probability(trie.vocabulary_size());
     for (std::uint32_t word = 0; word < trie.vocabulary_size(); ++word) {
         const std::uint32_t count = trie.unigram_count[word] & ~kPruned;
         const float alpha = (static_cast<float>(count) - discounts.of(count)) / total;
-        probability[word] = options.interpolate_unigrams ? alpha + gamma * uniform : alpha;
+        probability[word] = options.interpolate_unigrams ? alpha + mass * uniform : alpha;
     }
-    if (!options.interpolate_unigrams) probability[kUnkWord] = gamma;
+    if (!options.interpolate_unigrams) probability[kUnkWord] = mass;
     probability[kBeginSentence] = 1.0F;
     return probability;
 }
