@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <new>
 #include <type_traits>
@@ -103,7 +104,7 @@ class Buffer {
 
   private:
     void set_capacity(std::size_t capacity) {
-        if (capacity > static_cast<std::size_t>(-1) / sizeof(T)) throw std::bad_alloc();
+        if (capacity > PTRDIFF_MAX / sizeof(T)) throw std::bad_alloc();
         data_ = static_cast<T*>(memory::grow(data_, capacity_ * sizeof(T), capacity * sizeof(T)));
         capacity_ = capacity;
         if (size_ > capacity) size_ = capacity;

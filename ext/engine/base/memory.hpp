@@ -171,7 +171,7 @@ inline void* allocate(std::size_t bytes) {
 #if defined(__linux__)
     if (bytes >= kMappedFrom) return map(bytes);
 #endif
-    void* block = std::malloc(bytes);
+    void* block = bytes <= PTRDIFF_MAX ? std::malloc(bytes) : nullptr;
     if (block == nullptr) throw std::bad_alloc();
     return block;
 }

@@ -13,7 +13,21 @@
 #include <arm_neon.h>
 #endif
 
+// A function marked so is compiled once more for processors with AVX2, everything it calls
+// included, and chosen while the program runs: NGRAM_HAS_AVX2 says whether that is possible.
+#if defined(__x86_64__) && defined(__GNUC__)
+#define NGRAM_HAS_AVX2 1
+#define NGRAM_FOR_AVX2 __attribute__((target("avx2,bmi,bmi2"), flatten))
+#endif
+
 namespace ngram {
+
+#if defined(NGRAM_HAS_AVX2)
+inline bool processor_has_avx2() {
+    static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+    return has;
+}
+#endif
 
 // The high 64 bits of a 128-bit product.
 inline std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) {

@@ -73,15 +73,17 @@ class Hasher {
           unused_bits_(64 - key_bits),
           half_((key_bits + 1) / 2),
           quotient_((std::uint64_t{1} << key_bits) / lines),
-          rest_((std::uint64_t{1} << key_bits) % lines) {}
+          rest_((std::uint64_t{1} << key_bits) % lines),
+          word_factor_(kFirst << unused_bits_),
+          slot_factor_(word_factor_ << word_bits) {}
 
     unsigned key_bits() const { return key_bits_; }
     unsigned word_bits() const { return word_bits_; }
     std::uint64_t lines() const { return lines_; }
 
     Probe probe(std::uint64_t suffix_slot, std::uint32_t word) const {
-        std::uint64_t value = (suffix_slot << word_bits_ | word) << unused_bits_;
-        value *= kFirst;
+        // (suffix_slot << word_bits_ | word) << unused_bits_, times kFirst
+        std::uint64_t value = suffix_slot * slot_factor_ + word * word_factor_;
         value ^= (value >> half_) & top_mask_;
         value *= kSecond;
         return {static_cast<std::uint32_t>(multiply_high(value, lines_)),
@@ -127,6 +129,8 @@ class Hasher {
     unsigned half_ = kMinKeyBits / 2;
     std::uint64_t quotient_ = 0;
     std::uint64_t rest_ = 0;
+    std::uint64_t word_factor_ = 0;
+    std::uint64_t slot_factor_ = 0;
 };
 
 // Values and flags of order 1.

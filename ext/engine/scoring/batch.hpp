@@ -68,6 +68,29 @@ class BatchScorer {
 
     // Scores `count` words; the block continues the one before.
     void score(std::size_t count) {
+#if defined(NGRAM_HAS_AVX2)
+        if (processor_has_avx2()) {
+            score_with_avx2(count);
+            return;
+        }
+#endif
+        score_block(count);
+    }
+
+  private:
+    using Probe = bucketed::Probe;
+    static constexpr std::uint32_t kSign = bucketed::kSign;
+    static constexpr std::size_t kQueue = 3;    // room for lookups that go on to the next line
+    static constexpr std::size_t kAhead = 24;   // lookups under way; 12 and 48 are slower
+    static constexpr unsigned kStepShift = 16;  // work_: position, and steps above it
+    static constexpr std::uint32_t kPosition = (1U << kStepShift) - 1;
+
+#if defined(NGRAM_HAS_AVX2)
+    // The same for newer processors: a twelfth less time, mostly from shifts by variables.
+    NGRAM_FOR_AVX2 void score_with_avx2(std::size_t count) { score_block(count); }
+#endif
+
+    void score_block(std::size_t count) {
         std::size_t pending = look_up_unigrams(count);
         for (std::size_t k = 2; k < order_ && pending != 0; ++k) {
             std::uint32_t* const backoff = backoffs(k);
@@ -82,14 +105,6 @@ class BatchScorer {
         add_backoffs(count);
         carry(count);
     }
-
-  private:
-    using Probe = bucketed::Probe;
-    static constexpr std::uint32_t kSign = bucketed::kSign;
-    static constexpr std::size_t kQueue = 3;    // room for lookups that go on to the next line
-    static constexpr std::size_t kAhead = 24;   // lookups under way; 12 and 48 are slower
-    static constexpr unsigned kStepShift = 16;  // work_: position, and steps above it
-    static constexpr std::uint32_t kPosition = (1U << kStepShift) - 1;
 
     // Back-offs of n-grams of length k: [i + 1] belongs to the one that ends at position i, [0] to
     // the last one of the block before; -0.0 if it is not in the model or begins nothing.
@@ -106,19 +121,24 @@ class BatchScorer {
             return 0;
         }
         std::uint32_t* const backoff = backoffs(1);
+        std::uint32_t* const slots = slots_.data();
+        std::uint32_t* const length = length_.data();
+        std::uint32_t* const positions = extendable_.data();
+        float* const log10_prob = log10_prob_.data();
+        const Structure& table = table_;
         for (std::size_t i = 0; i < count; ++i) {
-            const auto values = table_.unigram(words[i]);
-            slots_[i] = values.prob_bits;  // until the flag in it is read
-            log10_prob_[i] = bucketed::bits_float(values.prob_bits | kSign);
+            const auto values = table.unigram(words[i]);
+            slots[i] = values.prob_bits;  // until the flag in it is read
+            log10_prob[i] = bucketed::bits_float(values.prob_bits | kSign);
             backoff[i + 1] = values.backoff_bits;
-            length_[i] = 1;
+            length[i] = 1;
         }
         for (const std::uint32_t at : begins_) backoff[at] = kSign;
         std::size_t pending = 0;
         for (std::size_t i = 0; i < count; ++i) {
-            extendable_[pending] = static_cast<std::uint32_t>(i);
-            pending += (slots_[i] >> 31 == 0) & (backoff[i] != kSign);
-            slots_[i] = words[i];
+            positions[pending] = static_cast<std::uint32_t>(i);
+            pending += (slots[i] >> 31 == 0) & (backoff[i] != kSign);
+            slots[i] = words[i];
         }
         return pending;
     }
@@ -126,16 +146,19 @@ class BatchScorer {
     // Seeks `pending` n-grams of length k; returns how many of length k + 1 to seek.
     std::size_t look_up_middle(std::size_t k, std::size_t pending) {
         std::uint32_t* const backoff = backoffs(k);
+        std::uint32_t* const slots = slots_.data();
+        std::uint32_t* const length = length_.data();
+        std::uint32_t* const positions = extendable_.data();
+        float* const log10_prob = log10_prob_.data();
         std::size_t extendable = 0;
-        look_up(table_.middle(k), k, pending, [&](std::size_t i, const auto& look) {
+        look_up(table_.middle(k), k, pending, [=, &extendable](std::size_t i, const auto& look) {
             const std::uint32_t found = 0U - static_cast<std::uint32_t>(look.found);
-            const std::uint32_t old = bucketed::float_bits(log10_prob_[i]);
-            log10_prob_[i] =
-                bucketed::bits_float((look.prob_bits & found) | (old & ~found) | kSign);
+            const std::uint32_t old = bucketed::float_bits(log10_prob[i]);
+            log10_prob[i] = bucketed::bits_float((look.prob_bits & found) | (old & ~found) | kSign);
             backoff[i + 1] = (look.backoff_bits & found) | (kSign & ~found);
-            slots_[i] = look.slot;  // not read again unless found
-            length_[i] += look.found;
-            extendable_[extendable] = static_cast<std::uint32_t>(i);
+            slots[i] = look.slot;  // not read again unless found
+            length[i] += look.found;
+            positions[extendable] = static_cast<std::uint32_t>(i);
             extendable += look.found & (look.prob_bits >> 31 == 0);
         });
         std::size_t next = 0;
@@ -161,16 +184,20 @@ class BatchScorer {
     // take(position, look) once or, if the lookup goes on to the next line, again. kAhead lookups
     // wait for memory while one is worked on; those that go on queue behind the last one.
     template <class Table, class Take>
-    void look_up(const Table& table, std::size_t k, std::size_t pending, Take take) {
+    void look_up(const Table& table_of_order, std::size_t k, std::size_t pending, Take take) {
+        // Copies: what is stored below could change the originals, for all the compiler knows.
+        const Table table = table_of_order;
+        const std::uint32_t* const positions = extendable_.data();
+        const std::uint32_t* const slots = slots_.data();
         const std::uint32_t* const first_words = words() - (k - 1);
         std::uint32_t* const work = work_.data();
         Probe* const probes = probes_.data();
         const std::uint32_t most_steps = table.max_displacement();
         std::size_t end = pending;
         auto start = [&](std::size_t j) {
-            const std::uint32_t i = extendable_[j];
+            const std::uint32_t i = positions[j];
             work[j] = i;
-            probes[j] = table.probe(slots_[i], first_words[i]);
+            probes[j] = table.probe(slots[i], first_words[i]);
             table.prefetch(probes[j]);
         };
         auto go_on = [&](std::size_t j) {
@@ -208,11 +235,14 @@ class BatchScorer {
     void add_backoffs(std::size_t count) {
         kept_.clear();
         for (const std::uint32_t at : begins_) kept_.push_back(log10_prob_[at]);
+        float* const log10_prob = log10_prob_.data();
+        const std::uint32_t* const length = length_.data();
         for (std::size_t k = 1; k < order_; ++k) {
             const std::uint32_t* const backoff = backoffs(k);
+            const auto matched = static_cast<std::uint32_t>(k);
             for (std::size_t i = 0; i < count; ++i) {
-                const std::uint32_t unmatched = 0U - static_cast<std::uint32_t>(length_[i] <= k);
-                log10_prob_[i] += bucketed::bits_float(backoff[i] & unmatched);
+                const std::uint32_t counts = 0U - static_cast<std::uint32_t>(length[i] <= matched);
+                log10_prob[i] += bucketed::bits_float(backoff[i] & counts);
             }
         }
         // The first token of a sentence has no context: what stands before it is another one.

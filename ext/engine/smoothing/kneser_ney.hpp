@@ -106,8 +106,7 @@ inline void write_chunk(const CountTrie& trie, TrieChunk& chunk, std::vector<std
 inline Estimate estimate(CountTrie& trie, const std::vector<Discounts>& discounts,
                          const EstimateOptions& options, Progress& progress) {
     Estimate result;
-    const Buffer<float> unigram =
-        estimation::unigram_probabilities(trie, discounts[0], options);
+    const Buffer<float> unigram = estimation::unigram_probabilities(trie, discounts[0], options);
     sum_contexts(trie, unigram, discounts, options.threads, progress);
     for (std::uint32_t word = 0; word < trie.vocabulary_size(); ++word) {
         const bool kept = (trie.unigram_count[word] & kPruned) == 0;
@@ -128,7 +127,8 @@ inline Estimate estimate(CountTrie& trie, const std::vector<Discounts>& discount
     first[0].assign(trie.order + 1, 0);
     for (std::size_t chunk = 0; chunk < trie.chunks.size(); ++chunk) {
         first[chunk + 1] = first[chunk];
-        for (unsigned k = 2; k <= trie.order; ++k) first[chunk + 1][k] += trie.chunks[chunk].kept[k];
+        for (unsigned k = 2; k <= trie.order; ++k)
+            first[chunk + 1][k] += trie.chunks[chunk].kept[k];
     }
     for (unsigned k = 2; k <= trie.order; ++k) {
         const std::uint64_t size = first.back()[k];
