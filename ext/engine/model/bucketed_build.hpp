@@ -41,7 +41,7 @@ constexpr unsigned kMinPartitionShift = 12;  // 4,096 lines: 256 KB
 
 // The n-grams of a home are placed in four classes, much used ones first, so that those that must
 // stand behind it are seldom asked for. How many longer n-grams end in one tells how much it is
-// used. Measured: a third of the lookups that needed a second line. Homes have at most 30 bits.
+// used. Measured: it saves a third of the second lines and 3 % of the time with 10^8 n-grams.
 constexpr unsigned kClassShift = 30;
 constexpr std::uint32_t kHome = (1U << kClassShift) - 1;
 constexpr std::uint32_t kClasses = 4;
