@@ -7,11 +7,13 @@ these into discounts; the estimator smooths; `ngram.model` or `ngram.arpa` store
 The same corpus and options give the same bytes for any number of threads.
 """
 
+import math
+import operator
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self, SupportsIndex, TypedDict, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,11 @@ from ngram.arpa import format_arpa
 from ngram.errors import InputError, MemoryBudgetError
 from ngram.files import open_input
 from ngram.model import Model, Progress
-from ngram.smoothing import ModifiedKneserNey, pruning_thresholds
+from ngram.smoothing import (
+    ModifiedKneserNey,
+    discounts_from_counts,
+    pruning_thresholds,
+)
 from ngram.text import Tokenizer, read_corpus
 from ngram.threads import thread_count
 from ngram.version import __version__
@@ -39,10 +45,10 @@ def train(
     order: int = 5,
     *,
     tokenizer: str | Tokenizer = "whitespace",
-    prune: Sequence[int] = (),
+    prune: Iterable[int] = (),
     limit_vocab: str | os.PathLike[str] | Iterable[str] | None = None,
     interpolate_unigrams: bool = True,
-    discount_fallback: Sequence[float] | None = None,
+    discount_fallback: Iterable[float] | None = None,
     vocab_pad: int = 0,
     skip_symbols: bool = False,
     strict: bool = False,
@@ -88,8 +94,8 @@ def train(
     threads : int, optional
         By default, all processors. The result does not depend on it.
     memory : int or str, optional
-        Bytes this may take, as a number or like "4G" or "80%" (of the machine).
-        By default there is no limit.
+        Refuse a corpus that would take more bytes, by a forecast made when it is
+        read: a number, or like "4G" or "80%" (of the machine). By default, no limit.
     progress : callable(stage, done, total), optional
 
     Returns
@@ -122,17 +128,17 @@ def train(
     >>> model.order
     2
     """
-    options = Options(
+    options = Options.of(
         order=order,
-        tokenizer=Tokenizer.of(tokenizer),
-        prune=tuple(prune),
-        limit_vocab=_listed_words(limit_vocab),
+        tokenizer=tokenizer,
+        prune=prune,
+        limit_vocab=limit_vocab,
         interpolate_unigrams=interpolate_unigrams,
         discount_fallback=discount_fallback,
         vocab_pad=vocab_pad,
         skip_symbols=skip_symbols,
         strict=strict,
-        threads=thread_count(threads),
+        threads=threads,
         memory=memory,
     )
     estimate = _estimate(corpus, options, progress)
@@ -152,61 +158,55 @@ def train(
     return model
 
 
+class Arguments(TypedDict, total=False):
+    """The optional arguments that `train` and `train_arpa` share."""
+
+    tokenizer: str | Tokenizer
+    prune: Iterable[int]
+    limit_vocab: str | os.PathLike[str] | Iterable[str] | None
+    interpolate_unigrams: bool
+    discount_fallback: Iterable[float] | None
+    vocab_pad: int
+    skip_symbols: bool
+    strict: bool
+    threads: int | None
+    memory: int | str | None
+
+
 def train_arpa(
     corpus: object,
     path: str | os.PathLike[str],
     order: int = 5,
     *,
-    tokenizer: str | Tokenizer = "whitespace",
-    prune: Sequence[int] = (),
-    limit_vocab: str | os.PathLike[str] | Iterable[str] | None = None,
-    interpolate_unigrams: bool = True,
-    discount_fallback: Sequence[float] | None = None,
-    vocab_pad: int = 0,
-    skip_symbols: bool = False,
-    strict: bool = False,
-    threads: int | None = None,
-    memory: int | str | None = None,
     progress: Progress | None = None,
+    **options: Unpack[Arguments],
 ) -> dict[str, Any]:
-    """Train a modified Kneser-Ney model and write it as ARPA, with nothing to query.
+    """Train a modified Kneser-Ney model and write it as ARPA, with no query structure.
 
     Parameters
     ----------
+    corpus : as in `train`
     path : path
         The ARPA file; .gz, .xz and .zst are compressed, "-" is standard output.
-    corpus, order, tokenizer, prune, limit_vocab, interpolate_unigrams
-    discount_fallback, vocab_pad, skip_symbols, strict, threads, memory, progress
-        As in `train`. ARPA does not hold the tokenizer.
+    order, progress, options
+        As in `train`, except `successors`. ARPA does not hold the tokenizer.
 
     Returns
     -------
     dict
         As `Model.info`, as far as it concerns the estimate.
     """
-    options = Options(
-        order=order,
-        tokenizer=Tokenizer.of(tokenizer),
-        prune=tuple(prune),
-        limit_vocab=_listed_words(limit_vocab),
-        interpolate_unigrams=interpolate_unigrams,
-        discount_fallback=discount_fallback,
-        vocab_pad=vocab_pad,
-        skip_symbols=skip_symbols,
-        strict=strict,
-        threads=thread_count(threads),
-        memory=memory,
-    )
-    estimate = _estimate(corpus, options, progress)
+    checked = Options.of(order=order, **options)
+    estimate = _estimate(corpus, checked, progress)
     format_arpa(
         estimate.ngrams,
         estimate.vocabulary,
         path,
-        threads=options.threads,
+        threads=checked.threads,
         progress=progress,
     )
     return {
-        "order": order,
+        "order": checked.order,
         "ngrams": list(estimate.ngrams.counts),
         "discounts": estimate.discounts.tolist(),
         "counts_of_counts": estimate.counts_of_counts.tolist(),
@@ -223,28 +223,50 @@ class Options:
     prune: tuple[int, ...]
     limit_vocab: tuple[str, ...] | None
     interpolate_unigrams: bool
-    discount_fallback: Sequence[float] | None
+    discount_fallback: tuple[float, ...] | None
     vocab_pad: int
     skip_symbols: bool
     strict: bool
     threads: int
-    memory: int | str | None
+    memory: int | None
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.order <= MAX_ORDER:
+    @classmethod
+    def of(cls, order: int, **arguments: Unpack[Arguments]) -> Self:
+        """Check the arguments of a caller, before any text is read."""
+        most = "Most models use 3 to 5."
+        order = _integer("order", order, least=1, most=MAX_ORDER, advice=most)
+        prune = _numbers("prune", arguments.get("prune", ()))
+        thresholds = tuple(_integer("prune", t, least=0, most=2**63 - 1) for t in prune)
+        pruning_thresholds(thresholds, order)
+        fallback = arguments.get("discount_fallback")
+        vocab_pad = arguments.get("vocab_pad", 0)
+        vocab_pad = _integer("vocab_pad", vocab_pad, least=0, most=2**53)
+        interpolate_unigrams = bool(arguments.get("interpolate_unigrams", True))
+        if vocab_pad and not interpolate_unigrams:
             raise InputError(
-                f"order is {self.order}: it is the length of the longest n-grams, from"
-                f" 1 to {MAX_ORDER}. Most models use 3 to 5."
-            )
-        if self.vocab_pad < 0:
-            raise InputError(f"vocab_pad is {self.vocab_pad}: pass 0 or more.")
-        if self.vocab_pad and not self.interpolate_unigrams:
-            raise InputError(
-                f"vocab_pad={self.vocab_pad} has no effect with"
+                f"vocab_pad={vocab_pad} has no effect with"
                 " interpolate_unigrams=False. Leave one of the two out."
             )
-        pruning_thresholds(self.prune, self.order)
-        _memory_bytes(self.memory)
+        options = cls(
+            order=order,
+            tokenizer=Tokenizer.of(arguments.get("tokenizer", "whitespace")),
+            prune=thresholds,
+            limit_vocab=_listed_words(arguments.get("limit_vocab")),
+            interpolate_unigrams=interpolate_unigrams,
+            discount_fallback=(
+                None
+                if fallback is None
+                else tuple(map(float, _numbers("discount_fallback", fallback)))
+            ),
+            vocab_pad=vocab_pad,
+            skip_symbols=bool(arguments.get("skip_symbols", False)),
+            strict=bool(arguments.get("strict", False)),
+            threads=thread_count(arguments.get("threads")),
+            memory=_memory_bytes(arguments.get("memory")),
+        )
+        # Refuses an impossible fallback now, not when the text has been counted.
+        discounts_from_counts((0, 0, 0, 0), order=1, fallback=options.discount_fallback)
+        return options
 
     def record(self) -> dict[str, Any]:
         """Return what the model file keeps: what changes the numbers, as JSON."""
@@ -255,9 +277,7 @@ class Options:
             "limit_vocab": None if self.limit_vocab is None else len(self.limit_vocab),
             "interpolate_unigrams": self.interpolate_unigrams,
             "discount_fallback": (
-                None
-                if self.discount_fallback is None
-                else [float(discount) for discount in self.discount_fallback]
+                None if self.discount_fallback is None else [*self.discount_fallback]
             ),
             "vocab_pad": self.vocab_pad,
             "skip_symbols": self.skip_symbols,
@@ -331,6 +351,35 @@ def _check_corpus(tokens: TokenIds, sources: Sequence[dict[str, Any]]) -> None:
         )
 
 
+def _integer(
+    name: str, value: object, *, least: int, most: int, advice: str = ""
+) -> int:
+    """Return an integer as such, of whatever type; no float, no bool."""
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        number = operator.index(cast(SupportsIndex, value))
+    except TypeError:
+        number = least - 1
+    if not least <= number <= most:
+        raise InputError(
+            f"{name} is {value!r}: pass an integer from {least} to {most}."
+            f"{advice and ' '}{advice}"
+        )
+    return number
+
+
+def _numbers(name: str, values: object) -> tuple[Any, ...]:
+    """Return the numbers of a sequence."""
+    try:
+        numbers = tuple(cast(Iterable[Any], values))
+        for number in numbers:
+            float(number)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {values!r}: pass a sequence of numbers.") from None
+    return numbers
+
+
 # --- The limited vocabulary ---
 
 
@@ -368,14 +417,15 @@ def _memory_bytes(memory: int | str | None) -> int | None:
     if memory is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%|[KMGT]?)i?[Bb]?", str(memory).strip())
-    if match is None or float(match[1]) == 0:
+    percent = match is not None and match[2] == "%"
+    if match is None or not 0 < float(match[1]) <= (100 if percent else math.inf):
         raise InputError(
             f"memory is {memory!r}: pass bytes, or a text like '4G', '512M' or '80%'."
         )
-    number, unit = float(match[1]), match[2]
-    if unit == "%":
+    number = float(match[1])
+    if percent:
         return int(number / 100 * _physical_memory())
-    return int(number * UNITS[unit])
+    return int(number * UNITS[match[2]])
 
 
 def _physical_memory() -> int:
@@ -399,14 +449,14 @@ def _forecast(positions: int, vocabulary_size: int, options: Options) -> int:
 
 
 def _check_memory(tokens: TokenIds, vocabulary: Vocabulary, options: Options) -> None:
-    budget = _memory_bytes(options.memory)
+    budget = options.memory
     if budget is None:
         return
     forecast = _forecast(len(tokens), len(vocabulary), options)
     if forecast > budget:
         raise MemoryBudgetError(
             f"{len(tokens):,} tokens and sentence ends at order {options.order} take"
-            f" about {forecast / 2**20:,.0f} MB, but memory is {options.memory!r}"
-            f" ({budget / 2**20:,.0f} MB). Raise memory, lower the order, or train on a"
+            f" about {forecast / 2**20:,.1f} MB, but memory is limited to"
+            f" {budget / 2**20:,.1f} MB. Raise memory, lower the order, or train on a"
             " part of the text."
         )

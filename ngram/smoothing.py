@@ -287,6 +287,8 @@ class ModifiedKneserNey:
                     f" {d.d1:.4g}, {d.d2:.4g}, {d.d3:.4g}"
                 )
         self.discounts_ = tuple(discounts)
+        if len(replaced) > 4:
+            replaced[3:] = [f"{len(replaced) - 3} higher orders likewise"]
         if replaced:
             warnings.warn(
                 "the closed form of modified Kneser-Ney discounts is undefined:"

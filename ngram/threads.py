@@ -7,6 +7,8 @@ import os
 
 from ngram.errors import InputError
 
+MAX_THREADS = 1024
+
 
 def thread_count(threads: int | None) -> int:
     """Return how many threads to use; None stands for all processors.
@@ -14,12 +16,15 @@ def thread_count(threads: int | None) -> int:
     Raises
     ------
     InputError
-        If the number is not positive.
+        If the number is not an integer from 1 to 1024.
     """
     if threads is None:
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
-    if not isinstance(threads, int) or threads < 1:
-        raise InputError(f"threads is {threads!r}: pass 1 or more, or None for all.")
+    if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+        raise InputError(
+            f"threads is {threads!r}: pass 1 to {MAX_THREADS}, or None for all"
+            " processors."
+        )
     return threads

@@ -278,6 +278,24 @@ def test_limit_vocab_takes_a_file_or_words(tmp_path: Path) -> None:
     assert list(of_words.vocabulary)[3:] == ["a", "rose", "is"]
 
 
+def test_numpy_numbers_are_numbers(tmp_path: Path) -> None:
+    model = train(
+        TEXT,
+        np.int64(3),
+        prune=np.array([0, 0, 1]),
+        vocab_pad=np.int64(9),
+        skip_symbols=np.True_,
+        discount_fallback=np.array([0.5, 1.0]),
+    )
+    model.save(tmp_path / "model.ngram")
+    options = ngram.load(tmp_path / "model.ngram").info()["training"]["options"]
+    assert (options["order"], options["prune"], options["vocab_pad"]) == (
+        3,
+        [0, 0, 1],
+        9,
+    )
+
+
 def test_training_is_recorded_in_the_model() -> None:
     with pytest.warns(DiscountWarning):
         info = train(TEXT, 3, prune=(0, 0, 1)).info()
@@ -337,7 +355,16 @@ def test_ctrl_c_stops_the_work() -> None:
         ({"vocab_pad": 9, "interpolate_unigrams": False}, "Leave one of the two out"),
         ({"discount_fallback": (2.0,)}, "discount_fallback"),
         ({"threads": 0}, "threads is 0"),
-        ({"memory": "much"}, "memory is 'much'"),
+        ({"memory": "much"}, "memory is .much."),
+        ({"memory": "150%"}, "memory is .150%."),
+        ({"order": True}, "order is True"),
+        ({"order": 2.5}, "order is 2.5"),
+        ({"prune": 1}, "prune is 1: pass a sequence"),
+        ({"prune": (0.5,)}, "prune is 0.5"),
+        ({"prune": (10**20,)}, "prune is 1000"),
+        ({"vocab_pad": 1.5}, "vocab_pad is 1.5"),
+        ({"discount_fallback": 0.5}, "discount_fallback is 0.5"),
+        ({"threads": 10**5}, "threads is 100000: pass 1 to 1024"),
         ({"memory": 0}, "memory is 0"),
         ({"tokenizer": "words"}, "words"),
     ],
@@ -373,7 +400,9 @@ def test_strict_raises_where_discounts_are_undefined() -> None:
 
 def test_a_budget_that_cannot_hold_the_work_is_refused_before_it_begins() -> None:
     stages: list[str] = []
-    with pytest.raises(MemoryBudgetError, match=r"about .* MB, but memory is '100K'"):
+    with pytest.raises(
+        MemoryBudgetError, match=r"about .* MB, but memory is limited to 0.1 MB"
+    ):
         train(
             large_corpus(),
             5,

@@ -363,9 +363,11 @@ inline std::vector<std::size_t> cut_chunks(const Buckets& buckets) {
     return begin;
 }
 
-// Ranges of chunks of about equal numbers of events, two for each thread.
+// Ranges of chunks of about equal numbers of events, two for each thread, but not more than
+// memory is meant for: each has a cursor for every word.
 inline std::vector<std::size_t> cut_tasks(const CountTrie& trie, unsigned threads) {
-    const std::size_t tasks = threads == 1 ? 1 : 2 * threads;
+    constexpr std::size_t kMaxTasks = 32;
+    const std::size_t tasks = threads == 1 ? 1 : std::min<std::size_t>(2 * threads, kMaxTasks);
     std::vector<std::size_t> begin{0};
     const std::uint64_t total = trie.next.size();
     for (std::size_t chunk = 1; chunk < trie.chunks.size(); ++chunk) {

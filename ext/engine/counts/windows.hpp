@@ -233,7 +233,7 @@ Buffer<Window<W>> partition_windows(Span<const std::uint32_t> ids, const WordCod
                                     const Buckets& buckets, const WindowLayout& layout,
                                     Buffer<std::uint32_t>& first_words, unsigned threads,
                                     Progress& progress) {
-    const std::size_t parts = std::max(1U, threads);
+    const std::size_t parts = std::clamp(threads, 1U, 64U);
     const std::vector<std::uint64_t> text = cut_at_sentences(ids, parts);
 
     // Where each part writes into each bucket.
