@@ -22,6 +22,7 @@ from ngram import prediction, scoring
 from ngram._core.model import Table
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.prediction import PredictingModel, SuccessorLists
+from ngram._core.scoring import as_texts
 from ngram.arpa import format_arpa, parse_arpa
 from ngram.container import Container, open_container, write_container
 from ngram.errors import InputError, ModelFileError
@@ -153,7 +154,7 @@ class Model(PredictingModel):
         in_memory: bool = False,
     ) -> Self:
         """Open a model file; see `ngram.load`."""
-        container = open_container(path, verify=verify, in_memory=in_memory)
+        container = open_container(_checked(path), verify=verify, in_memory=in_memory)
         return cls._from_file(container)
 
     @classmethod
@@ -215,9 +216,9 @@ class Model(PredictingModel):
             "tokenizer": self.tokenizer.name,
             "order": str(self.order),
             "counts": json.dumps(self.table.counts),
-            "discounts": json.dumps(self._origin.discounts),
-            "counts_of_counts": json.dumps(self._origin.counts_of_counts),
-            "training": json.dumps(self._origin.training),
+            "discounts": _json(self._origin.discounts),
+            "counts_of_counts": _json(self._origin.counts_of_counts),
+            "training": _json(self._origin.training),
             "version": __version__,
         }
         return arrays, metadata
@@ -232,7 +233,7 @@ class Model(PredictingModel):
         ----------
         path : path-like
         """
-        write_container(path, *self._contents())
+        write_container(_checked(path), *self._contents())
 
     def write_arpa(
         self,
@@ -278,6 +279,7 @@ class Model(PredictingModel):
 
     def tokenize(self, text: str) -> list[str]:
         """Return the tokens of a text, without `<s>` and `</s>`."""
+        as_texts([text])  # the library tokenizers checks less
         return self.tokenizer.tokenize(text)
 
     # Measures and predictions: functions of a model, written where their topic is.
@@ -476,6 +478,29 @@ def _load_unchanged(cls: type[Model], path: Path, checksum: str) -> Model:
             "model again, or put the old file back."
         )
     return model
+
+
+def _checked(path: object) -> str | os.PathLike[str]:
+    if isinstance(path, str | os.PathLike):
+        return path
+    raise InputError(
+        f"path is {path!r}: pass the name of a model file as a str or pathlib.Path."
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value: object) -> object:
+    """Return the Python number that a NumPy scalar is, for JSON."""
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, np.floating):
+        return float(value)
+    raise TypeError(f"JSON has no {type(value).__name__}")
 
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

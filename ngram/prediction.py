@@ -6,7 +6,9 @@ successor lists. Read `ngram/model.py` next.
 """
 
 import math
+import operator
 import secrets
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["distribution", "generate", "next_tokens", "sample"]
 
 Seed = int | np.random.Generator | None
+
+MAX_NUMBER = 2**31 - 1  # of tokens asked for; no vocabulary is larger
 
 
 def distribution(
@@ -56,7 +60,7 @@ def next_tokens(
     text : str, default=""
         The sentence so far.
     k : int, default=10
-        At least 1.
+        1 to 2**31 - 1; it may exceed the size of the vocabulary.
     bos : bool, default=True
         Whether the text begins a sentence.
 
@@ -68,9 +72,7 @@ def next_tokens(
         probability 0 are left out, so the list may be shorter. Equally probable tokens
         stand in the order of their ids.
     """
-    if k < 1:
-        raise InputError(f"k is {k}: it must be at least 1.")
-    return model.next_words(text, k, bos)
+    return model.next_words(text, _integer("k", k, 1), bos)
 
 
 def sample(
@@ -113,13 +115,14 @@ def sample(
         The tokens drawn, without the prefix. If the sentence ended, the last one is
         `</s>`. `<s>` and `<unk>` are never drawn.
     """
-    _check_sampling(max_tokens, temperature, top_k, top_p)
+    count = _integer("max_tokens", max_tokens, 0)
+    best = 0 if top_k is None else _integer("top_k", top_k, 1, " (None: all tokens)")
     ids = model.sample_ids(
         model.context_ids(prefix, bos),
-        max_tokens,
-        temperature,
-        top_k or 0,
-        1.0 if top_p is None else top_p,
+        count,
+        _temperature(temperature),
+        best,
+        _share(top_p),
         _seed(seed),
     )
     return [model.vocabulary.word(id_) for id_ in ids.tolist()]
@@ -142,7 +145,9 @@ def generate(
     Returns
     -------
     str
-        The prefix and what was drawn after it, up to the sentence's end.
+        The prefix and what was drawn after it, up to the sentence's end: the tokens of
+        both, joined by the tokenizer. So with the tokenizer "whitespace" every run of
+        white space in the prefix becomes one blank, and none is left at its ends.
     """
     tokens = sample(
         model,
@@ -158,24 +163,44 @@ def generate(
     return model.tokenizer.detokenize([*model.tokenize(prefix), *tokens])
 
 
-def _check_sampling(
-    max_tokens: int, temperature: float, top_k: int | None, top_p: float | None
-) -> None:
-    if max_tokens < 0:
-        raise InputError(f"max_tokens is {max_tokens}: it must not be negative.")
+def _integer(name: str, value: object, least: int, more: str = "") -> int:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # what is asked here
+    except TypeError:
+        number = -1
+    if not least <= number <= MAX_NUMBER:
+        raise InputError(
+            f"{name} is {value!r}: it must be an integer from {least} to "
+            f"{MAX_NUMBER}{more}."
+        )
+    return number
+
+
+def _real(value: object) -> float:
+    """Return a real number as a float, and NaN for whatever is none."""
+    try:
+        return float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        return math.inf
+
+
+def _temperature(value: object) -> float:
+    temperature = _real(value)
     if not 0 <= temperature < math.inf:
         raise InputError(
-            f"temperature is {temperature}: it must be 0 or positive, and finite."
+            f"temperature is {value!r}: it must be a number, 0 or positive, and finite."
         )
-    if top_k is not None and top_k < 1:
+    return temperature
+
+
+def _share(top_p: object) -> float:
+    share = 1.0 if top_p is None else _real(top_p)
+    if not 0 < share <= 1:
         raise InputError(
-            f"top_k is {top_k}: it must be at least 1, or None for all tokens."
+            f"top_p is {top_p!r}: it must be a number above 0 and at most 1, or None "
+            "for all tokens."
         )
-    if top_p is not None and not 0 < top_p <= 1:
-        raise InputError(
-            f"top_p is {top_p}: it must be above 0 and at most 1, or None for all "
-            "tokens."
-        )
+    return share
 
 
 def _seed(seed: Seed) -> int:
@@ -183,7 +208,13 @@ def _seed(seed: Seed) -> int:
         return secrets.randbits(64)
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(0, 1 << 64, dtype=np.uint64))
-    seed = int(seed)
-    if not 0 <= seed < 1 << 64:
-        raise InputError(f"seed is {seed}: it must be from 0 to 2**64 - 1.")
-    return seed
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 1 << 64:
+        raise InputError(
+            f"seed is {seed!r}: it must be an integer from 0 to 2**64 - 1, a "
+            "numpy.random.Generator, or None."
+        )
+    return number

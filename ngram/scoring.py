@@ -12,13 +12,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from ngram._core.scoring import State
 from ngram.errors import InputError
-from ngram.files import open_input
+from ngram.files import check_text, open_input
 
 if TYPE_CHECKING:
     from ngram.model import Model
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["PerplexityResult", "State", "perplexity"]
 
 BATCH = 8192  # sentences scored at once
+
+Text = TypeVar("Text", bound=str | bytes)
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,9 @@ class PerplexityResult:
     perplexity_excluding_oov : float
         The same over the predictions that are no OOV; `nan` if there is none.
     bits_per_character : float
-        -log2 of the text's probability over its Unicode code points. Line ends are no
-        characters, blanks are; `</s>` costs bits. `nan` if the text has no character.
+        -log2 of the text's probability over its Unicode code points. A line end at the
+        end of a sentence (LF, CR LF, or the CR left of it) is no character; any other
+        white space is. `</s>` costs bits. `nan` if the text has no character.
     bits_per_byte : float
         The same over the bytes of the text in UTF-8.
     characters, bytes : int
@@ -81,17 +84,18 @@ class PerplexityResult:
 
 
 def perplexity(
-    model: "Model", texts: Iterable[str] | os.PathLike[str]
+    model: "Model", texts: Iterable[str | bytes] | os.PathLike[str]
 ) -> PerplexityResult:
     """Return how well a model predicts sentences.
 
     Parameters
     ----------
     model : Model
-    texts : iterable of str, or path-like
+    texts : iterable of str or bytes, or path-like
         Sentences without `<s>` and `</s>`, or the path of a text with one sentence on
         each line, plain or compressed. Any amount of text takes constant memory. A line
-        end at the end of a sentence does not count as a character.
+        end at the end of a sentence ("\\n" or "\\r\\n") is neither characters nor
+        bytes.
 
     Returns
     -------
@@ -100,17 +104,24 @@ def perplexity(
     Raises
     ------
     InputError
-        If there is no sentence, or if `texts` is one string.
+        If there is no sentence, if `texts` is one string or no iterable, or if the file
+        is missing, damaged or not a text.
     """
     if isinstance(texts, str | bytes):
         raise InputError(
             "texts is one string: pass a list of sentences, or the path of a text as a "
             "pathlib.Path."
         )
+    if not isinstance(texts, Iterable | os.PathLike):
+        raise InputError(
+            f"texts is {texts!r}: pass a list of sentences, or the path of a text as a "
+            "pathlib.Path."
+        )
+    lines = _lines(model, texts) if isinstance(texts, os.PathLike) else texts
     sentences = predictions = oov = characters = bytes_ = 0
     log10_prob = log10_prob_known = 0.0
     lengths = np.zeros(model.order + 1, np.int64)
-    for batch in batches(_lines(texts) if isinstance(texts, os.PathLike) else texts):
+    for batch in batches(lines):
         batch_log10_prob, batch_length, batch_oov = model.score_tokens(batch)
         sentences += len(batch)
         predictions += len(batch_log10_prob)
@@ -121,9 +132,9 @@ def perplexity(
         )
         lengths += np.bincount(batch_length, minlength=model.order + 1)
         for text in batch:
-            line = text.removesuffix("\n")
-            characters += len(line)
-            bytes_ += len(line) if line.isascii() else len(_utf8(line))
+            text_characters, text_bytes = _size(text)
+            characters += text_characters
+            bytes_ += text_bytes
     if sentences == 0:
         raise InputError("perplexity needs at least one sentence, and there is none.")
     bits = -log10_prob * math.log2(10)
@@ -144,22 +155,30 @@ def perplexity(
     )
 
 
-def batches(texts: Iterable[str]) -> Iterator[list[str]]:
+def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
     """Cut an iterable into lists of at most `BATCH`."""
     iterator = iter(texts)
     while batch := list(islice(iterator, BATCH)):
         yield batch
 
 
-def _lines(path: os.PathLike[str]) -> Iterator[str]:
+def _lines(model: "Model", path: os.PathLike[str]) -> Iterator[str]:
     """Give the lines of a text; after the last line end there is one if not empty."""
     with open_input(path) as stream, io.BufferedReader(stream) as lines:
+        check_text(stream.head, stream.name, binary=model.tokenizer.name == "bytes")
         for line in lines:
             yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
 
 
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+def _size(text: str | bytes) -> tuple[int, int]:
+    """Return the characters and bytes of a sentence without its line end."""
+    if isinstance(text, bytes):
+        data = text.removesuffix(b"\n").removesuffix(b"\r")
+        return len(data.decode("utf-8", "surrogateescape")), len(data)
+    line = text.removesuffix("\n").removesuffix("\r")
+    if line.isascii():
+        return len(line), len(line)
+    return len(line), len(line.encode("utf-8", "surrogateescape"))
 
 
 def _perplexity(log10_prob: float, predictions: int) -> float:

@@ -18,9 +18,13 @@ from hypothesis import strategies as st
 from reference_model import random_model
 
 import ngram
+from ngram._core.model import Table
+from ngram._core.ngrams import SortedNgrams
+from ngram._core.text import TokenIds
 from ngram._core.vocabulary import Vocabulary
 from ngram.errors import InputError, ModelFileError, NgramError
 from ngram.model import Model
+from ngram.text import Tokenizer
 
 SENTENCES = [
     "the cat sat on the mat",
@@ -233,7 +237,8 @@ def test_vocabulary_and_ngrams_must_fit(model):
         Model.from_ngrams(model.table.to_sorted(), Vocabulary.from_words(["one"]))
 
 
-def test_a_library_tokenizer_is_stored_in_the_model(tmp_path):
+@pytest.fixture(scope="module")
+def library():
     tokenizers = pytest.importorskip("tokenizers")
     library = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="[UNK]"))
     library.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
@@ -242,6 +247,10 @@ def test_a_library_tokenizer_is_stored_in_the_model(tmp_path):
         vocab_size=60, special_tokens=["[UNK]"], show_progress=False
     )
     library.train_from_iterator(SENTENCES, trainer)
+    return library
+
+
+def test_a_library_tokenizer_is_stored_in_the_model(library, tmp_path):
     model = ngram.train(SENTENCES, 3, tokenizer=library, discount_fallback=(0.5,))
     model.save(tmp_path / "model")
     loaded = ngram.load(tmp_path / "model")
@@ -249,6 +258,73 @@ def test_a_library_tokenizer_is_stored_in_the_model(tmp_path):
     assert_same(model, loaded)
     assert_same(model, pickle.loads(pickle.dumps(model)))
     assert loaded.generate("the", temperature=0).startswith("the")
+
+
+@pytest.fixture(params=["whitespace", "library"])
+def any_model(request, model):
+    if request.param == "whitespace":
+        return model
+    library = request.getfixturevalue("library")
+    return ngram.train(SENTENCES, 3, tokenizer=library, discount_fallback=(0.5,))
+
+
+@pytest.mark.parametrize("texts", ["abc", b"abc", None, 5])
+def test_texts_are_a_list_for_every_tokenizer(any_model, texts):
+    for method in ("score_batch", "score_tokens", "encode", "perplexity"):
+        with pytest.raises(InputError, match="texts is"):
+            getattr(any_model, method)(texts)
+
+
+@pytest.mark.parametrize("text", [None, 5, ["the"]])
+def test_a_text_is_a_string_for_every_tokenizer(any_model, text):
+    message = f"a text is a str or bytes, not {type(text).__name__}"
+    methods = ("score", "full_scores", "next_tokens", "sample", "generate", "tokenize")
+    for method in (*methods, "distribution"):
+        with pytest.raises(InputError, match=message):
+            getattr(any_model, method)(text)
+    with pytest.raises(InputError, match=message):
+        any_model.score_batch([text])
+
+
+def test_lone_surrogates_are_errors_for_every_tokenizer(any_model):
+    for method in ("score", "next_tokens", "tokenize"):
+        with pytest.raises(InputError, match=r"lone surrogate U\+D800"):
+            getattr(any_model, method)("\ud800")
+
+
+@pytest.mark.parametrize("path", [None, 5, b"model"])
+def test_a_path_is_a_str_or_path(model, path):
+    with pytest.raises(InputError, match=f"path is {path!r}: pass the name"):
+        ngram.load(path)
+    with pytest.raises(InputError, match=f"path is {path!r}: pass the name"):
+        model.save(path)
+
+
+def test_numbers_of_numpy_are_saved_as_numbers(model, tmp_path):
+    made = Model.from_ngrams(
+        model.table.to_sorted(),
+        model.vocabulary,
+        discounts=[np.array([0.5, 1, 1.5], np.float32)] * 3,
+        counts_of_counts=[np.arange(4)] * 3,
+        training={"order": np.int64(3), "pruned": np.False_, "share": np.float32(0.5)},
+    )
+    made.save(tmp_path / "numbers")
+    info = ngram.load(tmp_path / "numbers").info()
+    assert info["discounts"] == ((0.5, 1, 1.5),) * 3
+    assert info["counts_of_counts"] == ((0, 1, 2, 3),) * 3
+    assert info["training"] == {"order": 3, "pruned": False, "share": 0.5}
+
+
+def test_compiled_objects_made_by_new_are_empty():
+    ids, ngrams, table = (cls.__new__(cls) for cls in (TokenIds, SortedNgrams, Table))
+    assert (len(ids), ids.tokens, ids.ids.tolist()) == (0, 0, [])
+    assert (ngrams.order, ngrams.counts) == (0, ())
+    with pytest.raises(InputError, match="order 1 to 255"):
+        Table.build(ngrams)
+    assert (table.order, table.counts) == (1, (3,))
+    assert Table.attach(table.arrays()).to_sorted() == table.to_sorted()
+    words = Vocabulary.__new__(Vocabulary)
+    assert Model(table, words, Tokenizer.of("whitespace")).score("a") == 0
 
 
 # Files that are damaged, or made to hurt.

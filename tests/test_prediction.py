@@ -187,7 +187,7 @@ def test_next_tokens_are_tokens_without_symbols(trained):
 
 @pytest.mark.parametrize("k", [0, -1])
 def test_k_below_one_is_an_error(trained, k):
-    with pytest.raises(InputError, match=f"k is {k}: it must be at least 1"):
+    with pytest.raises(InputError, match=f"k is {k}: it must be an integer from 1 to"):
         trained.next_tokens("the", k)
 
 
@@ -402,14 +402,24 @@ def test_generate_gives_text_for_every_tokenizer(tokenizer):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"temperature": -0.1}, "temperature is -0.1: it must be 0 or positive"),
+        ({"temperature": -0.1}, "temperature is -0.1: it must be a number, 0 or pos"),
         ({"temperature": float("nan")}, "temperature is nan"),
         ({"temperature": float("inf")}, "temperature is inf"),
-        ({"top_k": 0}, "top_k is 0: it must be at least 1"),
-        ({"top_p": 0.0}, "top_p is 0.0: it must be above 0"),
+        ({"temperature": 10**400}, "temperature is 1000"),
+        ({"temperature": None}, "temperature is None: it must be a number"),
+        ({"temperature": "1"}, "temperature is '1'"),
+        ({"top_k": 0}, "top_k is 0: it must be an integer from 1 to 2147483647"),
+        ({"top_k": 10**30}, "top_k is 10000"),
+        ({"top_k": 1.5}, "top_k is 1.5"),
+        ({"top_p": 0.0}, "top_p is 0.0: it must be a number above 0"),
         ({"top_p": 1.1}, "top_p is 1.1"),
-        ({"max_tokens": -1}, "max_tokens is -1"),
+        ({"top_p": "1"}, "top_p is '1'"),
+        ({"max_tokens": -1}, "max_tokens is -1: it must be an integer from 0 to"),
+        ({"max_tokens": 10**30}, "max_tokens is 10000"),
+        ({"max_tokens": None}, "max_tokens is None"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 1.9}, "seed is 1.9: it must be an integer"),
+        ({"seed": "1"}, "seed is '1'"),
         ({"seed": 1 << 64}, "seed is 18446744073709551616"),
     ],
 )
@@ -418,3 +428,31 @@ def test_impossible_options_are_errors(trained, options, message):
         trained.sample("the", **options)
     with pytest.raises(InputError, match=message):
         trained.generate("the", **options)
+
+
+@pytest.mark.parametrize("k", [10**30, 2**31, 1.5, None, "1"])
+def test_k_is_an_integer_in_bounds(trained, k):
+    with pytest.raises(InputError, match=r"k is .*: it must be an integer from 1 to"):
+        trained.next_tokens("the", k)
+
+
+def test_numbers_of_numpy_are_numbers(trained):
+    assert trained.next_tokens("the", np.int64(3)) == trained.next_tokens("the", 3)
+    assert trained.next_tokens("the", 2**31 - 1) == trained.next_tokens("the", 1000)
+    expected = trained.sample("the", max_tokens=5, top_k=4, top_p=0.5, seed=1)
+    assert expected == trained.sample(
+        "the",
+        max_tokens=np.uint8(5),
+        temperature=np.float32(1),
+        top_k=np.int32(4),
+        top_p=np.float64(0.5),
+        seed=np.uint64(1),
+    )
+
+
+def test_successor_lists_made_by_new_belong_to_no_model(trained):
+    lists = SuccessorLists.__new__(SuccessorLists)
+    assert lists.arrays() == {}
+    assert lists.bytes == 0
+    with pytest.raises(ValueError, match="another table"):
+        trained.use_successors(lists)

@@ -259,3 +259,87 @@ def test_the_reference_reads_the_same_arpa(golden_models):
     path = case.root / "cases" / case.name / "model.arpa.gz"
     reference = ReferenceModel.from_arpa(path)
     assert list(golden_models(case).vocabulary) == reference.words
+
+
+@pytest.mark.parametrize("texts", [None, 5])
+def test_texts_are_an_iterable(model, texts):
+    with pytest.raises(InputError, match=f"texts is {texts}: pass a list"):
+        model.perplexity(texts)
+    with pytest.raises(InputError, match=f"texts is {texts}: pass a list"):
+        model.score_batch(texts)
+
+
+def test_score_batch_takes_no_path(model, tmp_path):
+    with pytest.raises(InputError, match="pass a list of strings"):
+        model.score_batch(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["the cat", "고양이 e\u0301", "\udcff the", ""])
+def test_perplexity_takes_bytes(model, text):
+    data = text.encode("utf-8", "surrogateescape")
+    assert model.perplexity([data]) == model.perplexity([text])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_no_kind_of_line_end_counts(model, end, tmp_path):
+    expected = model.perplexity(["the cat"])
+    assert (expected.characters, expected.bytes) == (7, 7)
+    assert model.perplexity(["the cat" + end]) == expected
+    assert model.perplexity([b"the cat" + end.encode()]) == expected
+    (tmp_path / "text").write_bytes(b"the cat" + end.encode())
+    assert model.perplexity(tmp_path / "text") == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\\data\\\nngram 1=3\n", "this is an ARPA model"),
+        ("the cat\n".encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_perplexity_refuses_files_that_are_no_text(model, tmp_path, data, message):
+    (tmp_path / "text").write_bytes(data)
+    with pytest.raises(InputError, match=message):
+        model.perplexity(tmp_path / "text")
+
+
+def test_perplexity_refuses_a_model_file(model, tmp_path):
+    model.save(tmp_path / "model")
+    with pytest.raises(InputError, match="this is a model file"):
+        model.perplexity(tmp_path / "model")
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int32, ">u4", "list"])
+def test_ids_are_integers_of_any_type(model, dtype):
+    ids, offsets = model.encode(TEXTS)
+    expected = model.score_ids(ids, offsets)
+    if dtype == "list":
+        result = model.score_ids(ids.tolist(), offsets.tolist())
+    else:
+        result = model.score_ids(ids.astype(dtype), offsets.astype(np.uint64))
+    np.testing.assert_array_equal(result[0], expected[0])
+    np.testing.assert_array_equal(result[1], expected[1])
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([3.0], "ids is a list .*float64.*: pass a one-dimensional array of integers"),
+        ([-1], "ids has -1: pass integers from 0 to 4294967295"),
+        ([2**32], "ids has 4294967296"),
+        ([10**30], "ids is a list .*object"),
+        ([[3]], "ids is a list .2-dimensional"),
+        ([[3], [3, 4]], "ids is a list"),
+        (None, "ids is a NoneType"),
+        ([1000], "an id is 1000"),
+    ],
+)
+def test_ids_that_are_none_are_errors(model, ids, message):
+    for score in (model.score_ids, model.score_id_sums):
+        with pytest.raises(InputError, match=message):
+            score(ids, [0, 1])
+
+
+def test_offsets_are_integers(model):
+    with pytest.raises(InputError, match="offsets is a list"):
+        model.score_ids([3], [0.0, 1.0])

@@ -278,3 +278,11 @@ def test_a_subset_needs_ascending_ids_with_the_special_ones(ids: list[int]) -> N
 def test_a_subset_needs_ids_of_words(ids: object) -> None:
     with pytest.raises(InputError, match="ids of a subset"):
         Vocabulary.from_words(["a", "b"]).subset(ids)  # type: ignore[arg-type]
+
+
+def test_a_vocabulary_made_by_new_has_the_three_symbols():
+    made = Vocabulary.__new__(Vocabulary)
+    assert "a" not in made
+    assert list(made) == SPECIAL
+    assert made == Vocabulary.from_words([])
+    assert Vocabulary.attach(made.arrays()) == made

@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ngram._core.model import Table
 from ngram._core.vocabulary import Vocabulary
@@ -19,6 +19,7 @@ class State:
     def __copy__(self) -> State: ...
     def __deepcopy__(self, memo: Any) -> State: ...
 
+def as_texts(texts: Iterable[str | bytes]) -> list[str | bytes]: ...
 def restore_state(words: bytes, backoffs: bytes) -> State: ...
 
 class ScoringModel:
@@ -57,16 +58,16 @@ class ScoringModel:
     ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
     def score_ids(
         self,
-        ids: NDArray[np.uint32],
-        offsets: NDArray[np.int64],
+        ids: ArrayLike,
+        offsets: ArrayLike,
         bos: bool = True,
         eos: bool = True,
         threads: int | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]: ...
     def score_id_sums(
         self,
-        ids: NDArray[np.uint32],
-        offsets: NDArray[np.int64],
+        ids: ArrayLike,
+        offsets: ArrayLike,
         bos: bool = True,
         eos: bool = True,
         threads: int | None = None,

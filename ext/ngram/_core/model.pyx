@@ -33,12 +33,25 @@ cdef object aligned(array, dtype):
     return np.array(array, dtype=dtype, order="C")
 
 
+# Order 1, the three words that every vocabulary has: what a Table is before it is given others.
+cdef shared_ptr[Bucketed] smallest_table() except *:
+    cdef SortedNgrams ngrams = SortedNgrams.from_levels([((), (), (0, 0, 0), ())])
+    cdef Progress silent
+    return BucketedBuilder.build(ngrams.pointer.get()[0], False, 1, silent)
+
+
+cdef shared_ptr[Bucketed] SMALLEST = smallest_table()
+
+
 cdef class Table:
     """N-grams in the structure `bucketed`: one exact hash table per order.
 
     Made by `build` or `attach`; immutable. Probabilities and back-offs are float32,
     exactly those of the n-grams it was built from (a zero is stored as +0).
     """
+
+    def __cinit__(self):
+        self.pointer = SMALLEST
 
     def __init__(self):
         raise TypeError("a Table is made by Table.build or Table.attach")

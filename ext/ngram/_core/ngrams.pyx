@@ -62,6 +62,9 @@ cdef void copy_values(Buffer[float]* target, const float[::1] source) except *:
 cdef class SortedNgrams:
     """N-grams of every order in suffix order. Made by the engine, or by `from_levels`."""
 
+    def __cinit__(self):
+        self.pointer = make_shared[CSortedNgrams]()
+
     def __init__(self):
         raise TypeError("SortedNgrams are made by the estimator, read_arpa or from_levels")
 

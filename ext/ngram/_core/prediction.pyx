@@ -27,6 +27,7 @@ from ngram._core.vocabulary cimport view_array, view_text
 
 import numpy as np
 
+from ngram._core.scoring import as_texts
 from ngram.errors import ModelFileError
 
 
@@ -63,6 +64,11 @@ cdef class SuccessorLists:
 
     Made by `build` or `attach`; immutable.
     """
+
+    def __cinit__(self):
+        self.table = Table.__new__(Table)
+        self.named = {}
+        self.kept = []
 
     def __init__(self):
         raise TypeError("SuccessorLists are made by SuccessorLists.build or .attach")
@@ -169,7 +175,7 @@ cdef class PredictingModel(ScoringModel):
         cdef const uint32_t* ids
         cdef size_t size
         if self.encoder is not None:
-            foreign = np.ascontiguousarray(self.encoder([text])[0], np.uint32)
+            foreign = np.ascontiguousarray(self.encoder(as_texts([text]))[0], np.uint32)
             ids = &foreign[0] if foreign.shape[0] else NULL
             size = <size_t>foreign.shape[0]
         else:

@@ -75,6 +75,60 @@ cdef Progress* new_progress(size_t units) except NULL:
     return watched.release()
 
 
+cdef object items_of(object texts):
+    if isinstance(texts, (list, tuple)):
+        return texts
+    if isinstance(texts, (str, bytes)):
+        raise InputError("texts is one string: pass a list of strings")
+    try:
+        return iter(texts)
+    except TypeError:
+        raise InputError(
+            f"texts is {texts!r}: pass a list of strings, or another iterable of them"
+        ) from None
+
+
+def as_texts(texts):
+    """Return texts as a list of str or bytes, for tokenizers that are not native.
+
+    Raises
+    ------
+    InputError
+        If texts is one string or no iterable, if one is neither str nor bytes, or has a lone
+        surrogate.
+    """
+    cdef list checked = list(items_of(texts))
+    cdef list kept = []
+    for text in checked:
+        view_text(text, kept)
+        kept.clear()
+    return checked
+
+
+# A one-dimensional array of this type, copied only if it is of another one.
+cdef object integers(object values, str name, object dtype):
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of different lengths
+        array = np.empty((), dtype=np.object_)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise InputError(
+            f"{name} is a {type(values).__name__} ({array.ndim}-dimensional, of "
+            f"{array.dtype}): pass a one-dimensional array of integers, {np.dtype(dtype)}"
+        )
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    if array.size:
+        bounds = np.iinfo(dtype)
+        least, most = int(array.min()), int(array.max())
+        if least < bounds.min or most > bounds.max:
+            raise InputError(
+                f"{name} has {least if least < bounds.min else most}: pass integers from "
+                f"{bounds.min} to {bounds.max}"
+            )
+    return np.require(array, dtype, ["C", "A"])
+
+
 cdef class _Texts:
     """Texts as views of UTF-8, and what keeps those alive."""
 
@@ -84,9 +138,7 @@ cdef class _Texts:
     cdef size_t bytes
 
     def __cinit__(self, texts):
-        if isinstance(texts, (str, bytes)):
-            raise InputError("texts is one string: pass a list of strings")
-        self.texts = tuple(texts)
+        self.texts = tuple(items_of(texts))
         self.kept = []
         cdef size_t size = len(self.texts)
         self.views.reserve(size)
@@ -287,7 +339,7 @@ cdef class ScoringModel:
         """
         cdef ScoringOptions options = options_of(bos, eos, threads)
         if self.encoder is not None:
-            ids, offsets = self.encoder(list(texts))
+            ids, offsets = self.encoder(as_texts(texts))
             return self.score_id_sums(ids, offsets, bos, eos, threads)
         cdef _Texts batch = _Texts(texts)
         cdef unique_ptr[Progress] watched = unique_ptr[Progress](new_progress(batch.bytes))
@@ -346,7 +398,7 @@ cdef class ScoringModel:
         outside the vocabulary.
         """
         if self.encoder is not None:
-            return self.encoder(list(texts))
+            return self.encoder(as_texts(texts))
         cdef _Texts batch = _Texts(texts)
         cdef unique_ptr[Progress] watched = unique_ptr[Progress](new_progress(batch.bytes))
         cdef unsigned int count = <unsigned int>min(thread_count(threads), 1024)
@@ -365,8 +417,8 @@ cdef class ScoringModel:
 
     def score_ids(
         self,
-        const uint32_t[::1] ids,  # IN
-        const int64_t[::1] offsets,  # IN
+        ids,  # IN
+        offsets,  # IN
         bos=True,
         eos=True,
         threads=None,
@@ -375,9 +427,10 @@ cdef class ScoringModel:
 
         Parameters
         ----------
-        ids : ndarray of shape (n_ids,), dtype=uint32
-        offsets : ndarray of shape (n_sentences + 1,), dtype=int64
-            Sentence i is `ids[offsets[i]:offsets[i + 1]]`.
+        ids : array of int, shape (n_ids,)
+            uint32 is read in place, other integers are copied.
+        offsets : array of int, shape (n_sentences + 1,)
+            int64 is read in place. Sentence i is `ids[offsets[i]:offsets[i + 1]]`.
         bos, eos, threads
             As in `score_batch`.
 
@@ -391,11 +444,14 @@ cdef class ScoringModel:
         Raises
         ------
         InputError
-            If an id is outside the vocabulary or the offsets do not fit.
+            If they are no integers, an id is outside the vocabulary or the offsets do not
+            fit.
         """
         cdef ScoringOptions options = options_of(bos, eos, threads)
-        cdef IdSentences sentences = sentences_of(self.table, ids, offsets)
-        cdef size_t tokens = ids.shape[0] + (sentences.size() if options.eos else 0)
+        cdef const uint32_t[::1] id_values = integers(ids, "ids", np.uint32)
+        cdef const int64_t[::1] offset_values = integers(offsets, "offsets", np.int64)
+        cdef IdSentences sentences = sentences_of(self.table, id_values, offset_values)
+        cdef size_t tokens = id_values.shape[0] + (sentences.size() if options.eos else 0)
         cdef unique_ptr[Progress] watched = unique_ptr[Progress](new_progress(tokens))
         log10_prob = np.empty(tokens, dtype=np.float32)
         ngram_length = np.empty(tokens, dtype=np.uint8)
@@ -411,8 +467,8 @@ cdef class ScoringModel:
 
     def score_id_sums(
         self,
-        const uint32_t[::1] ids,  # IN
-        const int64_t[::1] offsets,  # IN
+        ids,  # IN
+        offsets,  # IN
         bos=True,
         eos=True,
         threads=None,
@@ -422,8 +478,12 @@ cdef class ScoringModel:
         Parameters and errors as in `score_ids`.
         """
         cdef ScoringOptions options = options_of(bos, eos, threads)
-        cdef IdSentences sentences = sentences_of(self.table, ids, offsets)
-        cdef unique_ptr[Progress] watched = unique_ptr[Progress](new_progress(ids.shape[0]))
+        cdef const uint32_t[::1] id_values = integers(ids, "ids", np.uint32)
+        cdef const int64_t[::1] offset_values = integers(offsets, "offsets", np.int64)
+        cdef IdSentences sentences = sentences_of(self.table, id_values, offset_values)
+        cdef unique_ptr[Progress] watched = unique_ptr[Progress](
+            new_progress(id_values.shape[0])
+        )
         sums = np.zeros(sentences.size(), dtype=np.float64)
         cdef double[::1] out = sums
         if sentences.size() != 0:

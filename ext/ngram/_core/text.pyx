@@ -65,6 +65,9 @@ cdef class TokenIds:
         Number of sentences.
     """
 
+    def __cinit__(self):
+        self.pointer = make_shared[Buffer[uint32_t]]()
+
     def __init__(self):
         raise TypeError(
             "use TokenIds.from_arrays(ids, offsets, vocabulary) or CorpusReader.finish()"

@@ -75,6 +75,17 @@ cdef Vocabulary wrap_vocabulary(shared_ptr[CVocabulary] pointer):
     return vocabulary
 
 
+# The words <unk>, <s> and </s> alone: what a Vocabulary is before it is given others.
+cdef shared_ptr[CVocabulary] special_words() except *:
+    cdef unique_ptr[CVocabularyBuilder] builder = unique_ptr[CVocabularyBuilder](
+        new CVocabularyBuilder()
+    )
+    return dereference(builder).finish()
+
+
+cdef shared_ptr[CVocabulary] SPECIAL = special_words()
+
+
 cdef class Vocabulary:
     """The words of a model and their ids. Immutable.
 
@@ -90,6 +101,9 @@ cdef class Vocabulary:
     >>> vocabulary["cat"], vocabulary.id("dog"), vocabulary.word(3), len(vocabulary)
     (4, 0, 'the', 5)
     """
+
+    def __cinit__(self):
+        self.pointer = SPECIAL
 
     def __init__(self):
         raise TypeError("use Vocabulary.from_words(words) or Vocabulary.attach(arrays)")
