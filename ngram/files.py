@@ -2,11 +2,13 @@
 
 `open_input` gives the bytes of a file, of a gzip, xz, bzip2 or zstandard file, or of
 stdin ("-"); what a file is, its first bytes say, not its name. `atomic_output` writes
-to a temporary file that takes the final name when it is complete. Both name the path in
-every error. Read `ngram/text.py` next, which reads corpora with this.
+to a temporary file that takes the final name when it is complete; `check_output` says
+before long work whether it will. All name the path in every error. Read
+`ngram/text.py` next, which reads corpora with this.
 """
 
 import bz2
+import codecs
 import errno
 import gzip
 import io
@@ -23,7 +25,15 @@ from typing import IO, Any, Protocol
 
 from ngram.errors import InputError, MissingDependencyError, ModelFileError
 
-__all__ = ["InputStream", "atomic_output", "check_text", "compression", "open_input"]
+__all__ = [
+    "InputStream",
+    "atomic_output",
+    "check_output",
+    "check_text",
+    "compression",
+    "is_arpa",
+    "open_input",
+]
 
 Path = str | os.PathLike[str]
 
@@ -310,8 +320,8 @@ def _open_path(name: str) -> InputStream:
         raw = open(name, "rb", buffering=0)  # noqa: SIM115
     except IsADirectoryError:
         raise InputError(
-            f"{name}: this is a directory. Pass the files in it, for example "
-            f"sorted(Path({name!r}).glob('*.txt'))."
+            f"{name}: this is a directory. Pass the files in it: {name}/*.txt on the "
+            f"command line, sorted(Path({name!r}).glob('*.txt')) in Python."
         ) from None
     except FileNotFoundError:
         raise InputError(f"{name}: there is no such file.") from None
@@ -332,8 +342,10 @@ OTHER_FORMATS = {
     ),
     b"PK\x03\x04": "a zip archive. Unpack it first",
     b"%PDF-": "a PDF document. Extract its text first, for example with pdftotext",
-    b"PAR1": "a Parquet table. Pass its text column as an iterable of str",
-    b"\x93NUMPY": "a NumPy array. Load it and pass (ids, offsets, vocabulary)",
+    b"PAR1": "a Parquet table. Write its text column to a file with a line for each "
+    "text, or pass it in Python as an iterable of str",
+    b"\x93NUMPY": "a NumPy array. Write a text, or pass (ids, offsets, vocabulary) in "
+    "Python",
 }
 BYTE_ORDER_MARKS = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -341,6 +353,18 @@ BYTE_ORDER_MARKS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
+ARPA_HEADER = re.compile(rb"^[ \t]*\\data\\\s+ngram[ \t]+\d+[ \t]*=", re.MULTILINE)
+# Characters that are rare in text, for the recognition of UTF-16.
+UNUSUAL = re.compile(
+    "[^\\t\\n\\r -~\u00a0-\u06ff\u0900-\u0e7f\u1100-\u11ff\u1e00-\u1fff\u2010-\u2027"
+    "\u2030-\u205e\u20a0-\u20bf\u3000-\u30ff\u3131-\u318e\u4e00-\u9fff\uac00-\ud7a3"
+    "\uff00-\uffef]"
+)
+
+
+def is_arpa(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is ARPA; text may stand before."""
+    return head.lstrip().startswith(b"\\data\\") or bool(ARPA_HEADER.search(head))
 
 
 def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
@@ -358,15 +382,15 @@ def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
     for magic, what in OTHER_FORMATS.items():
         if head.startswith(magic):
             raise InputError(f"{name}: this is {what}.")
-    if head.lstrip().startswith(b"\\data\\"):
+    if is_arpa(head):
         raise InputError(
-            f"{name}: this is an ARPA model, not a text. Read it with ngram.read_arpa, "
-            "or convert it with `ngram convert`."
+            f"{name}: this is an ARPA model, not a text. Pass it as the model, convert "
+            "it with `ngram convert`, or read it in Python with ngram.read_arpa."
         )
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 100_000_000:
         raise InputError(
-            f"{name}: this is a model file (safetensors), not a text. Open a model "
-            "with ngram.load."
+            f"{name}: this is a model file (safetensors), not a text. Pass it "
+            "as the model, or open it in Python with ngram.load."
         )
     if compression(head):
         raise InputError(f"{name}: this is compressed twice. Decompress it first.")
@@ -379,6 +403,42 @@ def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
         # Latin letters have one NUL each in UTF-16, three in UTF-32.
         wide = head.count(0) * 2 > len(head)
         raise _encoding_error(name, "UTF-32" if wide else "UTF-16")
+    for encoding in ("UTF-16LE", "UTF-16BE"):
+        if _is_utf16(head, encoding):
+            raise _encoding_error(name, encoding)
+
+
+def _is_utf16(head: bytes, encoding: str) -> bool:
+    """Return whether bytes are surely UTF-16, of any script and without a mark.
+
+    They make no text as UTF-8; most of the bytes of blanks and line ends are halves of
+    blanks and line ends of 16 bits; and nearly all characters are of a known script.
+    """
+    if len(head) < 16 or _is_utf8_text(head):
+        return False
+    units = memoryview(head[: len(head) // 2 * 2])
+    low, high = (0, 1) if encoding == "UTF-16LE" else (1, 0)
+    halves = zip(units[low::2], units[high::2], strict=True)
+    blanks = sum(value in b" \n" and top == 0 for value, top in halves)
+    if not blanks or 2 * blanks < head.count(b" ") + head.count(b"\n"):
+        return False
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return len(UNUSUAL.findall(text)) <= 0.05 * len(text)
+
+
+def _is_utf8_text(head: bytes) -> bool:
+    """Return whether bytes are UTF-8, perhaps cut, with few control characters."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    controls = sum(
+        "\0" < character < "\t" or "\r" < character < " " for character in text
+    )
+    return 8 * controls < len(text)
 
 
 def _encoding_error(name: str, encoding: str) -> InputError:
@@ -419,6 +479,63 @@ def _write_error(path: str, error: OSError) -> ModelFileError:
     return ModelFileError(f"{path}: cannot be written: {what}.{advice}")
 
 
+def check_output(path: Path, *, compressible: bool = True) -> None:
+    """Raise an error if an output cannot be written, before what it holds is made.
+
+    Nothing is created or changed. What only writing can show, such as a full disk,
+    `atomic_output` says.
+
+    Parameters
+    ----------
+    path : path-like
+        "-" is stdout.
+    compressible : bool, default=True
+        Whether the output may be compressed, which its name says.
+
+    Raises
+    ------
+    InputError
+        If the path is no path.
+    ModelFileError
+        If it has no name, is a directory, is in no directory or in one that is not
+        writable, or if stdout is closed.
+    """
+    if not isinstance(path, (str, os.PathLike)) or "\0" in (name := os.fspath(path)):
+        raise InputError(f"an output is a path without NUL bytes, not {path!r}.")
+    if not name:
+        raise ModelFileError("'': the output has no name. Name the file to write.")
+    if name == STDOUT or name in STANDARD_OUTPUTS:
+        if sys.stdout is None:
+            raise ModelFileError(f"{name}: stdout is closed. Name a file instead.")
+        return
+    ending = os.path.splitext(name)[1]
+    if not compressible and ending.lower() in SUFFIXES:
+        raise ModelFileError(
+            f"{name}: a model, which is mapped into memory, cannot be compressed. "
+            f"Choose a name that does not end in {ending}; ARPA files may."
+        )
+    target = os.path.realpath(name)  # a link stays a link: its target is replaced
+    if os.path.isdir(target):
+        raise ModelFileError(f"{name}: this is a directory. Name a file in it.")
+    if name.endswith(os.sep):
+        raise ModelFileError(f"{name}: this names a directory. Name a file in it.")
+    if DESCRIPTOR.fullmatch(name):
+        return
+    special = _is_special(name)
+    directory = os.path.dirname(target)
+    try:
+        if not special:
+            os.stat(directory)
+        with suppress(FileNotFoundError):
+            os.stat(target)
+    except OSError as error:
+        raise _write_error(name, error) from error
+    if not special and not os.path.isdir(directory):
+        raise _write_error(name, OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+    if not os.access(target if special else directory, os.W_OK):
+        raise _write_error(name, OSError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 @contextmanager
 def atomic_output(path: Path) -> Iterator[IO[bytes]]:
     """Give a binary file to write to, which becomes `path` when the block ends well.
@@ -442,8 +559,8 @@ def atomic_output(path: Path) -> Iterator[IO[bytes]]:
     MissingDependencyError
         If the file is to be zstandard and the library is not installed.
     """
-    if not isinstance(path, (str, os.PathLike)) or "\0" in (name := os.fspath(path)):
-        raise InputError(f"an output is a path without NUL bytes, not {path!r}.")
+    check_output(path)
+    name = os.fspath(path)
     if name == STDOUT or name in STANDARD_OUTPUTS:
         with _standard_output() as sink:
             yield sink
@@ -495,9 +612,7 @@ def _special_output(name: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _temporary_output(name: str) -> Iterator[IO[bytes]]:
-    target = os.path.realpath(name)  # a link stays a link: its target is replaced
-    if os.path.isdir(target):
-        raise ModelFileError(f"{name}: this is a directory. Name a file in it.")
+    target = os.path.realpath(name)
     directory, base = os.path.split(target)
     temporary = os.path.join(directory, f".{base[:200]}.{secrets.token_hex(8)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL

@@ -24,7 +24,7 @@ from ngram.errors import InputError, MissingDependencyError
 from ngram.files import InputStream, check_text, open_input
 from ngram.threads import thread_count
 
-__all__ = ["TokenIds", "Tokenizer", "read_corpus"]
+__all__ = ["TokenIds", "Tokenizer", "open_text", "read_corpus"]
 
 Progress = Callable[[str, int, int], object]
 
@@ -95,7 +95,11 @@ class Tokenizer(ABC):
         if isinstance(tokenizer, str) and tokenizer in NATIVE:
             return NATIVE[tokenizer]()
         if isinstance(tokenizer, (str, os.PathLike)):
-            return LibraryTokenizer(_tokenizer_file(Path(tokenizer)))
+            path = Path(tokenizer)
+            try:
+                return LibraryTokenizer(_tokenizer_file(path))
+            except InputError as error:
+                raise InputError(f"tokenizer {str(path)!r}: {error}") from error
         if type(tokenizer).__module__.partition(".")[0] == "tokenizers":
             return LibraryTokenizer(tokenizer.to_str())  # type: ignore[attr-defined]
         raise InputError(
@@ -309,13 +313,13 @@ def _valid(text: str | bytes) -> str:
 def _tokenizer_file(path: Path) -> str:
     if not path.exists():
         raise InputError(
-            f"tokenizer is {str(path)!r}: there is neither a native tokenizer (these "
-            f"are {', '.join(map(repr, NATIVE))}) nor a file of this name."
+            "there is neither a native tokenizer (these are "
+            f"{', '.join(map(repr, NATIVE))}) nor a file of this name."
         )
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a tokenizer: {error}.") from error
+        raise InputError(f"the file cannot be read: {error}.") from error
 
 
 # ---- corpora ------------------------------------------------------------------------
@@ -461,7 +465,7 @@ def _path_part(path: str | os.PathLike[str], tokenizer: Tokenizer) -> _Part:
     name = os.fspath(path)
 
     def read(reader: "_Reader") -> None:
-        with _open_text(name, tokenizer) as stream:
+        with open_text(path, tokenizer) as stream:
             plain = stream.compression is None and _is_file(name)
             if plain and isinstance(reader, CorpusReader):
                 reader.read_file(name)
@@ -471,11 +475,32 @@ def _path_part(path: str | os.PathLike[str], tokenizer: Tokenizer) -> _Part:
     return name, read
 
 
-def _open_text(name: str, tokenizer: Tokenizer) -> InputStream:
+def open_text(path: str | os.PathLike[str], tokenizer: Tokenizer) -> InputStream:
+    """Open a text to train on or to score.
+
+    Parameters
+    ----------
+    path : str or path-like
+        "-" is stdin. Compressed files are decompressed on the way.
+    tokenizer : Tokenizer
+        What will cut the text; "bytes" takes any file.
+
+    Returns
+    -------
+    InputStream
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable or not a text in UTF-8: a model, an ARPA
+        file, an archive, UTF-16.
+    """
+    name = os.fspath(path)
     try:
         stream = open_input(name)
     except InputError as error:
-        if not _exists(name) and any(map(str.isspace, name)):
+        is_text = isinstance(path, str) and any(map(str.isspace, name))
+        if is_text and not _exists(name):
             raise InputError(
                 f"{name[:80]!r} is no file. A str is the path of a text file; to use "
                 "the text itself as a corpus, pass a list of sentences: [text], or "
@@ -634,8 +659,8 @@ class LibraryReader:
             raise InputError(
                 f"{where}: the tokenizer makes the token "
                 f"{self._tokenizer.token(int(library_ids[token]))} of this text, which "
-                "the model uses itself. Change the text, or pass skip_symbols=True to "
-                "leave out <s>, </s> and <unk>."
+                "the model uses itself. Change the text, or pass skip_symbols=True "
+                "(--skip-symbols) to leave out <s>, </s> and <unk>."
             )
         kept = np.concatenate([[0], np.cumsum(~wrong)])
         return library_ids[~wrong], kept[offsets]

@@ -205,6 +205,22 @@ def test_completion_knows_the_commands() -> None:
         ["generate", "m", "--top-p", "1.5"],
         ["score", "m", "--threads", "0"],
         ["compare", "m"],
+        ["train", "t", "-o", "m", "--prune", f"0,{10**20}"],
+        ["train", "t", "-o", "m", "--vocab-pad", f"{10**20}"],
+        ["next", "m", "-k", f"{10**20}"],
+        ["generate", "m", "-n", f"{10**20}"],
+        ["generate", "m", "--max-tokens", f"{10**20}"],
+        ["generate", "m", "--top-k", f"{10**20}"],
+        ["generate", "m", "--seed", f"{2**63}"],
+        ["score", "m", "--threads", "1025"],
+        ["score", "-"],
+        ["score", "-", "text.txt", "-"],
+        ["perplexity", "-"],
+        ["compare", "-", "-"],
+        ["next", "-", "-"],
+        ["train", "text.txt", "-o", "-", "--json"],
+        ["train", "text.txt", "-o", "/dev/stdout", "--json"],
+        ["convert", "m", "-", "--json"],
     ],
 )
 def test_wrong_usage_exits_with_2(call: Call, arguments: list[str]) -> None:
@@ -310,6 +326,21 @@ def test_convert_between_stdin_and_stdout(arpa: Path) -> None:
     assert answer.out == arpa.read_text("utf-8")
 
 
+@pytest.mark.parametrize("start_of_file", [b"", b"\n# made elsewhere\n\n"])
+@pytest.mark.parametrize("name", ["m.lm", "m", "m.lm.gz"])
+def test_arpa_is_told_by_its_content(
+    call: Call, arpa: Path, tmp_path: Path, name: str, start_of_file: bytes
+) -> None:
+    path = tmp_path / name
+    content = start_of_file + arpa.read_bytes()
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert call("convert", path, tmp_path / "m.ngram").status == 0
+    assert call("convert", tmp_path / "m.ngram", tmp_path / "M.ARPA").status == 0
+    assert (tmp_path / "M.ARPA").read_bytes() == arpa.read_bytes()
+    line = "길가에 꽃이 피었다\n"
+    assert call("score", path, stdin=line) == call("score", arpa, stdin=line)
+
+
 def test_info_says_how_the_model_was_made(call: Call, model: Path) -> None:
     answer = call("info", model)
     assert answer.status == 0
@@ -399,6 +430,10 @@ def test_compare_ranks_the_natural_sentence_first(call: Call, model: Path) -> No
     assert piped.out.splitlines()[1].endswith(good)
 
 
+def test_compare_without_a_sentence_says_so(call: Call, model: Path) -> None:
+    assert "no sentences" in check_error(call("compare", model, "-", stdin=""))
+
+
 # --- next, generate, demo ----------------------------------------------------------
 
 
@@ -419,6 +454,19 @@ def test_generate_repeats_with_the_same_seed(call: Call, model: Path) -> None:
     assert len(first.out.splitlines()) == 5
     assert call("generate", model, "-n", 5, "--seed", 7).out == first.out
     assert call("generate", model, "-n", 5, "--seed", 8).out != first.out
+
+
+def test_lines_of_neighbouring_seeds_differ(call: Call, model: Path) -> None:
+    third, fourth = (
+        call("generate", model, "-n", 9, "--seed", seed).out.splitlines()
+        for seed in (3, 4)
+    )
+    assert third[1:] != fourth[:-1]
+    assert call("generate", model, "-n", 4, "--seed", 3).out.splitlines() == third[:4]
+
+
+def test_generate_takes_the_largest_seed(call: Call, model: Path) -> None:
+    assert call("generate", model, "-n", 2, "--seed", 2**63 - 1).status == 0
 
 
 def test_generate_continues_a_prefix(call: Call, model: Path) -> None:
@@ -572,6 +620,68 @@ def test_the_output_folder_does_not_exist(
     assert "absent" in check_error(call("convert", model, target))
 
 
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("absent/m.ngram", "absent/m.ngram"),
+        (".", "directory"),
+        ("", "no name"),
+        ("m.ngram.gz", "m.ngram.gz"),
+        ("file/m.ngram", "file/m.ngram"),
+        ("x" * 300, "xxx"),
+    ],
+)
+def test_an_impossible_output_is_noticed_before_the_input_is_read(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, word: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    # Neither input exists: their errors would come first.
+    assert word in check_error(call("train", "no.txt", "-o", name))
+    assert word in check_error(call("convert", "no.arpa", name))
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+def test_advice_is_in_the_words_of_the_command_line(
+    call: Call, model: Path, text: Path, tmp_path: Path
+) -> None:
+    special = tmp_path / "special.txt"
+    special.write_text("a <s> b\n")
+    message = check_error(call("train", special, "-o", tmp_path / "m.ngram"))
+    assert "--skip-symbols" in message
+    assert "=True" not in message
+    message = check_error(call("score", text, stdin="a\n"))
+    assert "`ngram train`" in message
+    assert "ngram.train" not in message
+
+
+def test_a_file_that_is_no_tokenizer_is_named(
+    call: Call, text: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tokenizers")
+    target = tmp_path / "m.ngram"
+    message = check_error(call("train", text, "-o", target, "--tokenizer", text))
+    assert "korean.txt" in message
+
+
+@pytest.mark.parametrize("command", ["score", "perplexity"])
+def test_what_cannot_be_trained_on_cannot_be_scored(
+    call: Call, model: Path, arpa: Path, tmp_path: Path, command: str
+) -> None:
+    utf16(tmp_path / "utf16.txt")
+    kenlm = tmp_path / "kenlm.bin"
+    kenlm.write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0")
+    for path, word in (
+        (tmp_path / "utf16.txt", "iconv"),
+        (kenlm, "KenLM"),
+        (arpa, "ARPA"),
+        (model, "model file"),
+    ):
+        message = check_error(call(command, model, path))
+        assert path.name in message
+        assert word in message
+
+
 @pytest.mark.parametrize("name", ["m.ngram", "m.arpa", "m.arpa.gz"])
 def test_a_full_disk_leaves_nothing(text: Path, tmp_path: Path, name: str) -> None:
     # A limit on file size fails like a full disk, in the middle of writing.
@@ -622,7 +732,9 @@ def test_dev_full(text: Path, arpa: Path, model: Path, as_file: bool) -> None:
                 )
             ]
     for answer in answers:
-        assert "space" in check_error(answer)
+        message = check_error(answer)
+        assert "space" in message
+        assert re.search("/dev/full|stdout|standard output", message)
     assert Path("/dev/full").is_char_device()
 
 
@@ -651,6 +763,20 @@ def test_closed_standard_streams_do_no_harm(model: Path, redirection: str) -> No
             [*command, *map(str, arguments)], capture_output=True, check=False
         )
         assert b"Traceback" not in answer.stderr
+
+
+def test_training_works_with_closed_stderr(text: Path, tmp_path: Path) -> None:
+    command = ["bash", "-c", '"$@" 2>&-', "bash", *COMMAND]
+    for name in ("m.ngram", "m.arpa"):
+        arguments = ["train", text, "-o", tmp_path / name, "--order", 2]
+        subprocess.run([*command, *map(str, arguments)], check=True)
+        assert (tmp_path / name).stat().st_size > 0
+
+
+def test_arpa_to_closed_stdout_is_an_error(text: Path) -> None:
+    command = ["bash", "-c", '"$@" >&-', "bash", *COMMAND, "train", text, "-o", "-"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    assert "stdout is closed" in check_error(finish(process))
 
 
 def test_ctrl_c_while_waiting_for_text(tmp_path: Path) -> None:
@@ -780,7 +906,10 @@ def test_a_model_of_a_later_version(call: Call, model: Path, tmp_path: Path) -> 
             b"mmap lm http://kheafield.com/code format version 5\n\0" + b"\0" * 200,
             "KenLM",
         ),
-        (b"\\data\\\nngram 1=3\n\n\\1-grams:\n", "ARPA"),
+        (
+            b"\\data\\\nngram 1=3\n\n\\1-grams:\n",
+            "m.bin:4: the file ends in the 1-grams",
+        ),
         (gzip.compress(b"something"), "gz"),
         (b"just some text\nof two lines\n", "m.bin"),
         (b"", "empty"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ngram.errors import InputError, MissingDependencyError, ModelFileError
-from ngram.files import atomic_output, open_input
+from ngram.files import atomic_output, check_output, open_input
 
 zstandard = pytest.importorskip("zstandard")
 
@@ -320,6 +320,50 @@ def test_output_onto_a_directory_says_so(tmp_path: Path) -> None:
         atomic_output(tmp_path),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "no name"),
+        ("no/a", "no/a: .*Create the directory first"),
+        ("folder", "folder: this is a directory"),
+        ("a/", "a/: this names a directory"),
+        ("file/a", "file/a: cannot be written: Not a directory"),
+        ("x" * 300, "cannot be written: File name too long"),
+        ("model.GZ", "model.GZ: a model.*does not end in .GZ"),
+    ],
+)
+def test_an_output_is_checked_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("file").touch()
+    with pytest.raises(ModelFileError, match=message):
+        check_output(name, compressible=False)
+
+
+@pytest.mark.parametrize("name", ["-", "new", "file", "a.gz", os.devnull])
+def test_the_check_of_a_possible_output_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("content")
+    check_output(name)
+    assert others(tmp_path) == ["file"]
+    assert Path("file").read_text() == "content"
+
+
+@posix
+@pytest.mark.skipif(
+    hasattr(os, "geteuid") and os.geteuid() == 0, reason="root writes everywhere"
+)
+def test_an_output_in_a_directory_that_is_not_writable(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ModelFileError, match="Choose a directory"):
+        check_output(tmp_path / "a")
+    tmp_path.chmod(0o700)
 
 
 @pytest.mark.parametrize("path", [3, None, "a\0b"])

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from ngram._core.text import CorpusReader, encode_batch
 from ngram.errors import InputError, MissingDependencyError
-from ngram.text import NATIVE, TokenIds, Tokenizer, read_corpus
+from ngram.files import check_text
+from ngram.text import NATIVE, TokenIds, Tokenizer, open_text, read_corpus
 from ngram.vocabulary import Vocabulary
 
 SPECIAL = [b"<unk>", b"<s>", b"</s>"]
@@ -654,6 +655,11 @@ def test_names_of_files_in_a_list_are_sentences_with_a_warning(tmp_path: Path) -
         (b"\xfe\xff" + "한국어\n".encode("utf-16-be"), "iconv -f UTF-16"),
         ("hello world, this is text\n".encode("utf-16-le"), "iconv -f UTF-16"),
         ("hello world, this is text\n".encode("utf-32-le"), "iconv -f UTF-32"),
+        ("나는 학교에 간다\n꽃이 피었다\n".encode("utf-16-le"), "iconv -f UTF-16LE"),
+        ("나는 학교에 간다\n꽃이 피었다\n".encode("utf-16-be"), "iconv -f UTF-16BE"),
+        ("我爱北京天安门\n太阳升起来了\n".encode("utf-16-le"), "iconv -f UTF-16LE"),
+        ("мы идём домой\nи поём\n".encode("utf-16-be"), "iconv -f UTF-16BE"),
+        (b"# made elsewhere\n\\data\\\nngram 1=3\n", "ARPA model"),
         (b"\n\\data\\\nngram 1=3\n", r"ARPA model.*ngram\.read_arpa"),
         (b"mmap lm http://kheafield.com/code format version 5\n\0", "KenLM"),
         ((200).to_bytes(8, "little") + b'{"__metadata__":{}', r"ngram\.load"),
@@ -675,6 +681,45 @@ def test_some_nuls_are_white_space_and_no_error(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"one\0two words\0here\n")
     assert words_of(path) == ["one", "two", "words", "here", "</s>"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "café à la crème\nl'été déjà passé\n".encode("latin-1"),
+        b"caf\xe9 \0 cr\xe8me \0\n\0d\xe9j\xe0 pass\xe9 \0 l'\xe9t\xe9\n",
+        "나는 학교에 간다\n꽃이 피었다\n".encode("cp949"),
+        "我爱北京天安门\n太阳升起来了\n".encode("gb18030"),
+        b"\xff\x00 one two \x00 three four\n",
+        HARD_TEXT,
+    ],
+)
+def test_other_bytes_are_not_taken_for_utf16(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "a.txt"
+    for shift in (b"", b" "):
+        path.write_bytes(shift + text)
+        assert words_of(path)
+
+
+@given(text=st.binary(min_size=16))
+def test_random_words_are_not_taken_for_utf16(text: bytes) -> None:
+    words = b" ".join(text[i : i + 5] for i in range(0, len(text), 5)).replace(
+        b"\0", b""
+    )
+    check_text(b"a" + words + b"\n", "text", binary=False)
+
+
+@pytest.mark.parametrize("name", ["a b.txt", "a.txt"])
+def test_a_missing_path_is_no_text_in_a_string(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="there is no such file"):
+        read_corpus([tmp_path / name])
+
+
+def test_open_text_gives_the_bytes_of_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(b"a b\n"))
+    with open_text(path, Tokenizer.of("whitespace")) as stream:
+        assert stream.read() == b"a b\n"
 
 
 def test_the_bytes_tokenizer_takes_any_file(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from ngram.cli.files import open_model, read_sentences
+from ngram.cli.files import check_stdin, open_model, read_sentences
 from ngram.cli.options import json_option, model_argument
 from ngram.cli.output import print_json, print_table
 
@@ -24,8 +24,19 @@ def command(model: str, sentences: tuple[str, ...], by: str, as_json: bool) -> N
 
     Quote each sentence; `-` reads one sentence per line from stdin.
     """
-    texts = list(read_sentences(["-"])) if sentences == ("-",) else list(sentences)
+    from ngram.errors import InputError
+
+    piped = sentences == ("-",)
+    if piped:
+        check_stdin(model, sentences)
     with open_model(model) as opened:
+        texts = list(sentences)
+        if piped:
+            texts = list(read_sentences(["-"], opened.tokenizer))
+        if not texts:
+            raise InputError(
+                "stdin: there are no sentences to compare. Pass one a line."
+            )
         results = [opened.perplexity([text]) for text in texts]
     ranking = sorted(
         zip(texts, results, strict=True),

@@ -2,7 +2,7 @@
 
 import click
 
-from ngram.cli.files import is_arpa, open_model
+from ngram.cli.files import check_target, is_arpa, open_model
 from ngram.cli.options import PATH, json_option, threads_option, tokenizer_option
 from ngram.cli.output import print_json, progress
 
@@ -18,17 +18,19 @@ def command(
 ) -> None:
     """Convert SOURCE to TARGET: an ARPA file to a model file, or a model file to ARPA.
 
-    Names ending in .arpa (also .arpa.gz, .arpa.xz, .arpa.zst) are ARPA files, and `-`
-    is ARPA on stdin or stdout; any other name is a model file. The tokenizer is stored
-    in the model; it applies when SOURCE is ARPA, which does not name one.
+    What SOURCE is, its content says. TARGET is ARPA if its name ends in .arpa (also
+    .arpa.gz, .arpa.xz, .arpa.zst), else a model file; `-` is ARPA on stdin or stdout.
+    The tokenizer is stored in the model; it applies when SOURCE is ARPA, which does not
+    name one.
     """
+    check_target(target, as_json=as_json)
     with open_model(source, tokenizer) as model:
         if is_arpa(target):
             with progress() as report:
                 model.write_arpa(target, threads=threads, progress=report)
         else:
             model.save(target)
-        if as_json and target != "-":
+        if as_json:
             print_json(
                 {
                     "source": source,

@@ -1,39 +1,80 @@
 """Models and texts of the command line: what a name stands for, and its opening."""
 
 import io
+import os
+import stat
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from ngram.cli.output import progress
 
 if TYPE_CHECKING:
     from ngram.model import Model
+    from ngram.text import Tokenizer
 
 ARPA_SUFFIXES = tuple(f".arpa{suffix}" for suffix in ("", ".gz", ".xz", ".zst", ".bz2"))
 
 
 def is_arpa(path: str) -> bool:
     """Return whether a path means ARPA, by its name; stdin and stdout do."""
-    return path == "-" or path.endswith(ARPA_SUFFIXES)
+    return path == "-" or path.lower().endswith(ARPA_SUFFIXES)
+
+
+def holds_arpa(path: str) -> bool:
+    """Return whether a file is ARPA: by its first bytes, else by its name."""
+    from ngram.errors import NgramError
+    from ngram.files import is_arpa as begins_as_arpa
+    from ngram.files import open_input
+
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            return stat.S_ISFIFO(mode) or is_arpa(path)  # a model cannot be a pipe
+        with open_input(path) as stream:
+            return begins_as_arpa(stream.head) or is_arpa(path)
+    except (NgramError, OSError, ValueError):
+        return is_arpa(path)
 
 
 def open_model(path: str, tokenizer: str = "whitespace") -> "Model":
     """Open a model file, or read an ARPA file."""
     from ngram.model import load, read_arpa
 
-    if not is_arpa(path):
+    if not holds_arpa(path):
         return load(path)
     with progress() as report:
         return read_arpa(path, tokenizer, progress=report)
 
 
-def read_sentences(paths: Iterable[str]) -> Iterator[str]:
+def check_stdin(model: str, texts: Iterable[str]) -> None:
+    """Fail if stdin is to be both the model and a text."""
+    if model == "-" and "-" in texts:
+        raise click.UsageError(
+            "stdin cannot be both the model and the text: name a file for one of them."
+        )
+
+
+def check_target(path: str, *, as_json: bool) -> None:
+    """Fail before long work if a model or an ARPA file cannot be written to a path."""
+    from ngram.files import STANDARD_OUTPUTS, check_output
+
+    if as_json and path in ("-", *STANDARD_OUTPUTS):
+        raise click.UsageError(
+            "stdout cannot carry both the model and --json: name a file for the model."
+        )
+    check_output(path, compressible=is_arpa(path))
+
+
+def read_sentences(paths: Iterable[str], tokenizer: "Tokenizer") -> Iterator[str]:
     """Yield the lines of texts without line ends; invalid UTF-8 as surrogates."""
-    from ngram.files import open_input
+    from ngram.text import open_text
 
     for path in paths:
         with (
-            open_input(path) as stream,
+            open_text(Path(path), tokenizer) as stream,
             io.TextIOWrapper(
                 io.BufferedReader(stream),
                 encoding="utf-8",

@@ -3,7 +3,7 @@
 import click
 
 from ngram.cli.files import open_model
-from ngram.cli.options import json_option, model_argument, seed_option
+from ngram.cli.options import COUNTS, json_option, model_argument, seed_option
 from ngram.cli.output import print_json
 
 
@@ -13,7 +13,7 @@ from ngram.cli.output import print_json
 @click.option(
     "-n",
     "--count",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, COUNTS),
     default=1,
     show_default=True,
     metavar="N",
@@ -28,7 +28,7 @@ from ngram.cli.output import print_json
 )
 @click.option(
     "--top-k",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, COUNTS),
     metavar="K",
     help="Draw from the K most probable tokens only.  [default: all]",
 )
@@ -40,7 +40,7 @@ from ngram.cli.output import print_json
 )
 @click.option(
     "--max-tokens",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, COUNTS),
     default=100,
     show_default=True,
     metavar="N",
@@ -59,7 +59,10 @@ def command(
     seed: int | None,
     as_json: bool,
 ) -> None:
-    """Print sentences drawn from the model, one per line, after PREFIX if given."""
+    """Print sentences drawn from the model, one per line, after PREFIX if given.
+
+    With --seed every line has a seed of its own, made of the seed and the line number.
+    """
     with open_model(model) as opened:
         for number in range(count):
             text = opened.generate(
@@ -68,9 +71,17 @@ def command(
                 temperature=temperature,
                 top_k=top_k,
                 top_p=top_p,
-                seed=None if seed is None else seed + number,
+                seed=None if seed is None else line_seed(seed, number),
             )
             if as_json:
                 print_json({"text": text})
             else:
                 click.echo(text)
+
+
+def line_seed(seed: int, number: int) -> int:
+    """Return the seed of one line; different seeds share no lines."""
+    from numpy.random import SeedSequence
+
+    state = SeedSequence(seed, spawn_key=(number,)).generate_state(1, "uint64")
+    return int(state[0]) >> 1

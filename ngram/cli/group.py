@@ -26,6 +26,20 @@ COMMANDS = (
 )
 
 
+# Advice in the words of Python, and of the command line.
+ADVICE = {
+    "skip_symbols=True to": "--skip-symbols to",
+    "discount_fallback=(0.5, 1.0, 1.5)": "--discount-fallback 0.5,1,1.5",
+    "with discount_fallback.": "with --discount-fallback.",
+    "ngram.train(path)": "`ngram train`",
+    " with ngram.read_arpa(path)": "",
+    ": ngram.read_arpa(path)": "",
+    " Open it with ngram.load.": " Give it a name that does not end in .arpa.",
+}
+# Of writing to stdout; the errors of files name their path.
+OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 class CommandGroup(click.Group):
     """Subcommands by name; each is imported when it is asked for."""
 
@@ -49,8 +63,8 @@ def group() -> None:
     """Train, query and explore n-gram language models.
 
     Text is one sentence per line, also compressed (.gz, .xz, .zst); `-` is stdin or
-    stdout. A MODEL is a file that `ngram train` wrote, or an ARPA file (.arpa,
-    .arpa.gz, ...) of any toolkit.
+    stdout. A MODEL is a file that `ngram train` wrote, or an ARPA file of
+    any toolkit, also compressed.
     """
 
 
@@ -84,13 +98,22 @@ def run(arguments: list[str]) -> int:
 def sentence(error: Exception) -> str:
     """Return what an error says, on one line."""
     if isinstance(error, NgramError):
-        text = str(error)
+        text = in_shell(str(error))
     elif isinstance(error, OSError):
         what = error.strerror or str(error)
         text = f"{os.fsdecode(error.filename)}: {what}" if error.filename else what
+        if not error.filename and error.errno in OUTPUT_ERRORS:
+            text = f"cannot write to standard output: {what[0].lower()}{what[1:]}"
     else:
         text = "not enough memory; use a smaller order, --prune or a smaller text"
     return " ".join(text.split())
+
+
+def in_shell(text: str) -> str:
+    """Return a message with its advice in the words of the command line."""
+    for python, shell in ADVICE.items():
+        text = text.replace(python, shell)
+    return text
 
 
 def show_warning(
@@ -101,7 +124,7 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    click.echo(f"Warning: {message}", err=True)
+    click.echo(f"Warning: {in_shell(str(message))}", err=True)
 
 
 def silence_stdout() -> None:

@@ -2,8 +2,8 @@
 
 import click
 
-from ngram.cli.files import open_model, read_sentences
-from ngram.cli.options import json_option, model_argument
+from ngram.cli.files import check_stdin, open_model, read_sentences
+from ngram.cli.options import COUNTS, json_option, model_argument
 from ngram.cli.output import print_json
 
 
@@ -13,7 +13,7 @@ from ngram.cli.output import print_json
 @click.option(
     "-k",
     "count",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, COUNTS),
     default=10,
     show_default=True,
     metavar="N",
@@ -26,8 +26,13 @@ def command(model: str, context: tuple[str, ...], count: int, as_json: bool) -> 
     Probabilities are exact, from the whole smoothed distribution. Without CONTEXT the
     sentence begins; `-` reads one context per line from stdin.
     """
-    texts = read_sentences(["-"]) if context == ("-",) else [" ".join(context)]
+    piped = context == ("-",)
+    if piped:
+        check_stdin(model, context)
     with open_model(model) as opened:
+        texts = iter([" ".join(context)])
+        if piped:
+            texts = read_sentences(["-"], opened.tokenizer)
         for text in texts:
             tokens = opened.next_tokens(text, count)
             if as_json:

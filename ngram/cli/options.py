@@ -11,6 +11,10 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 # than "does not exist".
 PATH = click.Path()
 
+COUNTS = 2**31 - 1  # the most of anything that is counted
+SEEDS = 2**63 - 1
+THREADS = 1024
+
 model_argument: Decorator = click.argument("model", type=PATH)
 texts_argument: Decorator = click.argument("texts", nargs=-1, type=PATH)
 
@@ -19,13 +23,13 @@ json_option: Decorator = click.option(
 )
 threads_option: Decorator = click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, THREADS),
     metavar="N",
     help="Threads to use.  [default: all processors]",
 )
 seed_option: Decorator = click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, SEEDS),
     metavar="N",
     help="Seed of the random numbers: the same seed, the same output.  [default: new]",
 )
@@ -46,7 +50,10 @@ eos_option: Decorator = click.option(
 
 def whole_numbers(text: str) -> tuple[int, ...]:
     """Read `0,0,1`; blanks separate too."""
-    return tuple(map(int, _numbers(text, int, "whole numbers")))
+    numbers = tuple(map(int, _numbers(text, int, "whole numbers")))
+    if any(abs(number) > COUNTS for number in numbers):
+        raise click.BadParameter(f"{text!r} holds a number above {COUNTS}.")
+    return numbers
 
 
 def decimal_numbers(text: str) -> tuple[float, ...]:

@@ -52,7 +52,7 @@ def print_table(rows: Sequence[Sequence[str]], align: str) -> None:
 @contextmanager
 def progress() -> Iterator[Report | None]:
     """Give a progress callback that draws on stderr, or None if nobody watches."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():  # None: `2>&-`
         yield None
         return
     from rich.console import Console

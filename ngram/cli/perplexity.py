@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from ngram.cli.files import open_model, read_sentences
+from ngram.cli.files import check_stdin, open_model, read_sentences
 from ngram.cli.options import (
     json_option,
     model_argument,
@@ -24,8 +24,10 @@ def command(model: str, texts: tuple[str, ...], as_json: bool) -> None:
     only between models with the same tokens and vocabulary; bits per character compare
     between all models that know the text's characters.
     """
+    texts = texts or ("-",)
+    check_stdin(model, texts)
     with open_model(model) as opened:
-        result = opened.perplexity(read_sentences(texts or ["-"]))
+        result = opened.perplexity(read_sentences(texts, opened.tokenizer))
     if as_json:
         print_json(asdict(result))
         return

@@ -2,7 +2,7 @@
 
 import click
 
-from ngram.cli.files import open_model, read_sentences
+from ngram.cli.files import check_stdin, open_model, read_sentences
 from ngram.cli.options import (
     bos_option,
     eos_option,
@@ -42,8 +42,10 @@ def command(
     """
     from ngram.scoring import batches
 
+    texts = texts or ("-",)
+    check_stdin(model, texts)
     with open_model(model) as opened:
-        for batch in batches(read_sentences(texts or ["-"])):
+        for batch in batches(read_sentences(texts, opened.tokenizer)):
             scores = opened.score_batch(batch, bos=bos, eos=eos, threads=threads)
             for text, score in zip(batch, scores.tolist(), strict=True):
                 rows = opened.full_scores(text, bos=bos, eos=eos) if per_token else []

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from ngram.cli.files import is_arpa
+from ngram.cli.files import check_target, is_arpa
 from ngram.cli.options import (
+    COUNTS,
     PATH,
     decimal_numbers,
     json_option,
@@ -68,7 +69,7 @@ from ngram.cli.output import print_json, progress, quantity
 )
 @click.option(
     "--vocab-pad",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, COUNTS),
     default=0,
     show_default=True,
     metavar="N",
@@ -118,6 +119,7 @@ def command(
     The same text and options give the same bytes, for any number of threads.
     """
     started = time.perf_counter()
+    check_target(output, as_json=as_json)
     corpus = [Path(text) for text in texts]
     if is_arpa(output):
         from ngram.estimate import train_arpa
@@ -132,7 +134,7 @@ def command(
             model.save(output)
         info = model.info()
     seconds = time.perf_counter() - started
-    if as_json and output != "-":
+    if as_json:
         print_json({"output": output, "seconds": seconds, **info})
     ngrams = quantity(sum(info["ngrams"]))
     click.echo(
