@@ -96,7 +96,8 @@ from ngram.cli.output import print_json, progress, quantity
     "-S",
     "--memory",
     metavar="SIZE",
-    help="Memory to use at most, as in 4G or 80%.  [default: no limit]",
+    help="Refuse a corpus that would take more memory than this, as in 4G or 80%.  "
+    "[default: no limit]",
 )
 @click.option(
     "-T",
