@@ -47,13 +47,13 @@ def main() -> None:
 
 def bench(options: argparse.Namespace, written: Path) -> None:
     # Whole processes first: the peak memory of a child begins with that of its parent.
-    record.run([sys.executable, "-c", COPY, options.arpa, written])
+    record.run([sys.executable, "-P", "-c", COPY, options.arpa, written])
     if not filecmp.cmp(options.arpa, written, shallow=False):
         raise SystemExit(f"{options.arpa} does not come back byte for byte: stop")
-    peak = record.run([sys.executable, "-c", READ, options.arpa]).peak_bytes
+    peak = record.run([sys.executable, "-P", "-c", READ, options.arpa]).peak_bytes
     kenlm_runs = []
     if record.versions()["kenlm"] != "not installed":
-        command = [sys.executable, "-c", KENLM, options.arpa]
+        command = [sys.executable, "-P", "-c", KENLM, options.arpa]
         kenlm_runs = [record.run(command) for _ in range(options.runs)]
 
     ngrams, vocabulary = parse_arpa(options.arpa)
