@@ -8,9 +8,7 @@
 #include <cstring>
 #include <limits>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define NGRAM_WIDE __attribute__((target("avx2")))
-#endif
+#include "base/bits.hpp"
 
 namespace ngram {
 
@@ -70,8 +68,8 @@ inline __attribute__((always_inline)) void in_blocks(float* values, std::size_t 
     }
 }
 
-#if defined(NGRAM_WIDE)
-NGRAM_WIDE inline void in_blocks_wide(float* values, std::size_t size) {
+#if defined(NGRAM_HAS_AVX2)
+NGRAM_FOR_AVX2 inline void in_blocks_wide(float* values, std::size_t size) {
     in_blocks(values, size);
 }
 #endif
@@ -80,8 +78,8 @@ NGRAM_WIDE inline void in_blocks_wide(float* values, std::size_t size) {
 
 // In place, of values that are finite and not negative.
 inline void log10_in_place(float* values, std::size_t size) {
-#if defined(NGRAM_WIDE)
-    if (__builtin_cpu_supports("avx2")) {
+#if defined(NGRAM_HAS_AVX2)
+    if (processor_has_avx2()) {
         log10_values::in_blocks_wide(values, size);
         return;
     }

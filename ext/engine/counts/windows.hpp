@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/bits.hpp"
 #include "base/buffer.hpp"
 #include "base/parallel.hpp"
 #include "base/progress.hpp"
@@ -23,12 +24,6 @@ namespace ngram {
 constexpr std::uint32_t kNoWord = 0;  // <unk> never occurs in training text
 constexpr std::uint32_t kBeginSentence = 1;
 constexpr std::uint32_t kEndSentence = 2;
-
-inline unsigned bit_width(std::uint64_t value) {
-    unsigned width = 0;
-    for (; value != 0; value >>= 1) ++width;
-    return width;
-}
 
 template <unsigned W>
 struct Window {

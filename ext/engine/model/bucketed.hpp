@@ -29,9 +29,9 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/bits.hpp"
 #include "base/buffer.hpp"
 #include "base/errors.hpp"
-#include "model/bits.hpp"
 
 namespace ngram {
 

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "model/bits.hpp"
+#include "base/bits.hpp"
 #include "model/bucketed.hpp"
 
 namespace ngram {

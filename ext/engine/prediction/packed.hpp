@@ -9,9 +9,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/bits.hpp"
 #include "base/buffer.hpp"
 #include "base/errors.hpp"
-#include "model/bits.hpp"
 
 namespace ngram {
 

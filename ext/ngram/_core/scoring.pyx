@@ -32,7 +32,7 @@ cdef extern from "Python.h":
     PyObject* PyTuple_GET_ITEM(object texts, Py_ssize_t index)
 
 
-cdef extern from "model/bits.hpp" namespace "ngram" nogil:
+cdef extern from "base/bits.hpp" namespace "ngram" nogil:
     void prefetch(const void* address) noexcept
 
 

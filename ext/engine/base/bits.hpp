@@ -1,4 +1,4 @@
-// The few machine operations behind the query structures, each with a portable form. Nothing here
+// The few machine operations behind the kernels, each with a portable form. Nothing here
 // allocates or fails.
 #pragma once
 
