@@ -42,7 +42,7 @@ KERNELS = [
     "base",
     "text",
     "counts",
-    "model/sorted_ngrams.hpp",  # what smoothing writes, and arpa and model read
+    "ngrams",  # what smoothing writes, and arpa and model read
     "smoothing",
     "model",
     "arpa",

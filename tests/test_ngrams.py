@@ -41,6 +41,16 @@ def test_ngram_ids_spell_the_ngrams_first_word_first():
     assert ngrams.ngram_ids(3).tolist() == [[1, 3, 2]]
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_prefixes_are_all_words_but_the_last(threads):
+    ngrams = random_model(7, words=40, order=4, density=0.2).sorted_ngrams()
+    prefixes = ngrams.prefixes(threads=threads)
+    assert prefixes[0].size == 0
+    for order in range(2, 5):
+        ids, lower = ngrams.ngram_ids(order), ngrams.ngram_ids(order - 1)
+        assert (lower[prefixes[order - 1]] == ids[:, :-1]).all()
+
+
 def test_ngram_ids_of_random_models_are_in_suffix_order():
     model = random_model(5, words=20, order=4, density=0.3)
     for order in range(1, 5):

@@ -16,7 +16,7 @@
 #include "arpa/closure.hpp"
 #include "arpa/lines.hpp"
 #include "base/buffer.hpp"
-#include "model/sorted_ngrams.hpp"
+#include "ngrams/sorted_ngrams.hpp"
 #include "text/vocabulary.hpp"
 
 namespace ngram::arpa {

@@ -5,7 +5,7 @@
 // Completing: a missing n-gram gets the probability that backing off gives it and back-off 0, so
 // every score stays what it was. This is what KenLM does with missing suffixes (SRILM leaves
 // them out); missing prefixes, which KenLM refuses, are completed in the same way.
-// Input order: any. Output order: suffix order (model/sorted_ngrams.hpp).
+// Input order: any. Output order: suffix order (ngrams/sorted_ngrams.hpp).
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,8 @@
 #include "base/buffer.hpp"
 #include "base/parallel.hpp"
 #include "base/progress.hpp"
-#include "model/sorted_ngrams.hpp"
+#include "ngrams/prefixes.hpp"
+#include "ngrams/sorted_ngrams.hpp"
 #include "text/vocabulary.hpp"
 
 namespace ngram::arpa {
@@ -238,71 +239,20 @@ inline std::size_t add_level(std::vector<NgramLevel>& levels, Rows& rows, unsign
 }
 
 // Per order (index k - 1) the n-grams whose prefix is missing; those whose suffix has no prefix
-// are not looked at. Each n-gram's prefix is a child of its suffix's prefix: the n-grams with one
-// suffix are merged with the children of that prefix, both in order of the leftmost word.
+// are not looked at.
 inline std::vector<std::vector<std::uint32_t>> missing_prefixes(
     const std::vector<NgramLevel>& levels, unsigned threads, Progress& progress) {
     std::vector<std::vector<std::uint32_t>> missing(levels.size());
     Buffer<std::uint32_t> lower_prefix;  // of the order below
     for (std::size_t k = 3; k <= levels.size(); ++k) {
-        const NgramLevel& level = levels[k - 1];
-        const NgramLevel& lower = levels[k - 2];
         const Span<const std::uint32_t> prefix_of =
-            k == 3 ? lower.word.span() : Span<const std::uint32_t>(lower_prefix.span());
-        // children[p] to children[p + 1]: the n-grams of order k - 1 that have suffix p.
-        Buffer<std::uint32_t> children(levels[k - 3].size() + 1);
-        std::size_t filled = 0;
-        for (std::size_t i = 0; i < lower.suffix.size(); ++i) {
-            while (filled <= lower.suffix[i]) children[filled++] = static_cast<std::uint32_t>(i);
-        }
-        while (filled < children.size()) {
-            children[filled++] = static_cast<std::uint32_t>(lower.suffix.size());
-        }
-
-        Buffer<std::uint32_t> prefix(k < levels.size() ? level.size() : 0);
-        constexpr std::size_t kPart = 1 << 16;
-        constexpr std::size_t kAhead = 16;
-        const std::size_t tasks = (level.size() + kPart - 1) / kPart;
-        std::vector<std::vector<std::uint32_t>> found(tasks);
-        parallel_for(tasks, threads, progress, [&](std::size_t task, unsigned) {
-            const std::size_t end = std::min(level.size(), (task + 1) * kPart);
-            std::uint32_t suffix = kAbsent;
-            std::uint32_t at = 0;
-            std::uint32_t last = 0;
-            for (std::size_t i = task * kPart; i < end; ++i) {
-                if (i + 2 * kAhead < end) {
-                    const std::uint32_t far = prefix_of[level.suffix[i + 2 * kAhead]];
-                    if (far != kAbsent) prefetch_line(&children[far]);
-                    const std::uint32_t near = prefix_of[level.suffix[i + kAhead]];
-                    if (near != kAbsent) prefetch_line(lower.word.data() + children[near]);
-                }
-                if (level.suffix[i] != suffix) {
-                    suffix = level.suffix[i];
-                    const std::uint32_t parent = prefix_of[suffix];
-                    at = parent == kAbsent ? kAbsent : children[parent];
-                    last = parent == kAbsent ? kAbsent : children[parent + 1];
-                }
-                std::uint32_t here = kAbsent;
-                if (at != kAbsent) {
-                    const std::uint32_t word = level.word[i];
-                    const std::uint32_t* const words = lower.word.data();
-                    if (last - at > 16) {
-                        at = static_cast<std::uint32_t>(
-                            std::lower_bound(words + at, words + last, word) - words);
-                    } else {
-                        while (at != last && words[at] < word) ++at;
-                    }
-                    if (at != last && words[at] == word) {
-                        here = at;
-                    } else {
-                        found[task].push_back(static_cast<std::uint32_t>(i));
-                    }
-                }
-                if (!prefix.empty()) prefix[i] = here;
+            k == 3 ? levels[1].word.span() : Span<const std::uint32_t>(lower_prefix.span());
+        Buffer<std::uint32_t> prefix = prefix_indices(levels, k, prefix_of, threads, progress);
+        const Buffer<std::uint32_t>& suffix = levels[k - 1].suffix;
+        for (std::size_t i = 0; i < prefix.size(); ++i) {
+            if (prefix[i] == kAbsent && prefix_of[suffix[i]] != kAbsent) {
+                missing[k - 1].push_back(static_cast<std::uint32_t>(i));
             }
-        });
-        for (const auto& part : found) {
-            missing[k - 1].insert(missing[k - 1].end(), part.begin(), part.end());
         }
         lower_prefix = std::move(prefix);
     }

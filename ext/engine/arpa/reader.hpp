@@ -26,7 +26,7 @@
 #include "base/errors.hpp"
 #include "base/ordered.hpp"
 #include "base/progress.hpp"
-#include "model/sorted_ngrams.hpp"
+#include "ngrams/sorted_ngrams.hpp"
 #include "text/vocabulary.hpp"
 
 namespace ngram {

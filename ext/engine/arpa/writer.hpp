@@ -29,12 +29,13 @@
 #include <unistd.h>
 #endif
 
+#include "base/bits.hpp"
 #include "base/buffer.hpp"
 #include "base/errors.hpp"
 #include "base/numbers.hpp"
 #include "base/ordered.hpp"
 #include "base/progress.hpp"
-#include "model/sorted_ngrams.hpp"
+#include "ngrams/sorted_ngrams.hpp"
 #include "text/vocabulary.hpp"
 
 namespace ngram {
@@ -195,14 +196,14 @@ inline void format_block(const SortedNgrams& ngrams, const Vocabulary& vocabular
             if (i + 2 * kLinesAhead < level.size()) {
                 const std::size_t near = i + kLinesAhead;
                 const std::size_t far = near + kLinesAhead;
-                prefetch_line(offsets + level.word[far]);
-                prefetch_line(strings + offsets[level.word[near]]);
+                prefetch(offsets + level.word[far]);
+                prefetch(strings + offsets[level.word[near]]);
                 std::uint32_t far_suffix = level.suffix[far];
                 std::uint32_t near_suffix = level.suffix[near];
                 for (std::size_t j = k - 1; j > 1 && j + 2 >= k; --j) {
                     const NgramLevel& lower = ngrams.levels[j - 1];
-                    prefetch_line(offsets + lower.word[far_suffix]);
-                    prefetch_line(strings + offsets[lower.word[near_suffix]]);
+                    prefetch(offsets + lower.word[far_suffix]);
+                    prefetch(strings + offsets[lower.word[near_suffix]]);
                     far_suffix = lower.suffix[far_suffix];
                     near_suffix = lower.suffix[near_suffix];
                 }

@@ -18,7 +18,7 @@
 #include "base/parallel.hpp"
 #include "base/progress.hpp"
 #include "model/bucketed.hpp"
-#include "model/sorted_ngrams.hpp"
+#include "ngrams/sorted_ngrams.hpp"
 
 namespace ngram {
 

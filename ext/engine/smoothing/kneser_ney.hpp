@@ -11,7 +11,7 @@
 #include "base/log10.hpp"
 #include "base/parallel.hpp"
 #include "counts/count_trie.hpp"
-#include "model/sorted_ngrams.hpp"
+#include "ngrams/sorted_ngrams.hpp"
 #include "smoothing/context_sums.hpp"
 
 namespace ngram {

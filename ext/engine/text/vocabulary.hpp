@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bits.hpp"
 #include "base/buffer.hpp"
 #include "base/errors.hpp"
 
@@ -61,14 +62,6 @@ inline Product multiply(std::uint64_t a, std::uint64_t b) {
 inline std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
     const Product product = multiply(a, b);
     return product.low ^ product.high;
-}
-
-inline void prefetch_line(const void* address) {
-#if defined(__GNUC__)
-    __builtin_prefetch(address);
-#else
-    (void)address;
-#endif
 }
 
 // What a slot is compared with. A word of at most 12 bytes without NUL is its own key (its bytes,
@@ -147,12 +140,12 @@ class WordTable {
 
     // What a lookup will read, in the order in which it depends on each other: the slot; the
     // place of the string in it, which only long words need; that string.
-    void prefetch(std::uint64_t hash) const { prefetch_line(slots_ + home(hash)); }
+    void prefetch(std::uint64_t hash) const { ngram::prefetch(slots_ + home(hash)); }
     void prefetch_offset(std::uint64_t hash) const {
-        prefetch_line(offsets_ + slots_[home(hash)].id);
+        ngram::prefetch(offsets_ + slots_[home(hash)].id);
     }
     void prefetch_string(std::uint64_t hash) const {
-        prefetch_line(strings_ + offsets_[slots_[home(hash)].id]);
+        ngram::prefetch(strings_ + offsets_[slots_[home(hash)].id]);
     }
 
     // kAbsent if the word is not there. `hash` is key.hash(), `key` that of `word`.

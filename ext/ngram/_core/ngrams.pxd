@@ -17,7 +17,7 @@ cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
         void clear() noexcept
 
 
-cdef extern from "model/sorted_ngrams.hpp" namespace "ngram" nogil:
+cdef extern from "ngrams/sorted_ngrams.hpp" namespace "ngram" nogil:
     cdef cppclass NgramLevel:
         Buffer[uint32_t] word
         Buffer[uint32_t] suffix

@@ -2,20 +2,28 @@
 
 What the estimator and the ARPA reader produce and the ARPA writer and the query
 structures consume. Arrays are handed out as read-only views, without copies.
-Read next: `ext/engine/model/sorted_ngrams.hpp` (what the order of the n-grams means).
+Read next: `ext/engine/ngrams/sorted_ngrams.hpp` (what the order of the n-grams means).
 """
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
-from libcpp.memory cimport make_shared, shared_ptr
+from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.utility cimport move
+from libcpp.vector cimport vector
 
+from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.vocabulary cimport view_array
 
 import numpy as np
 
 from ngram.errors import InputError
+
+
+cdef extern from "ngrams/prefixes.hpp" namespace "ngram" nogil:
+    vector[Buffer[uint32_t]] all_prefixes(
+        const vector[NgramLevel]& levels, unsigned threads, Progress& progress
+    ) except +raise_ngram_error
 
 
 cdef class _Owner:
@@ -50,6 +58,14 @@ cdef void copy_ids(Buffer[uint32_t]* target, const uint32_t[::1] source) except 
     target.resize(size)
     if size != 0:
         memcpy(target.data(), &source[0], size * sizeof(uint32_t))
+
+
+cdef object copy_array(Buffer[uint32_t]& source):
+    array = np.empty(source.size(), dtype=np.uint32)
+    cdef uint32_t[::1] target = array
+    if source.size() != 0:
+        memcpy(&target[0], source.data(), source.size() * sizeof(uint32_t))
+    return array
 
 
 cdef void copy_values(Buffer[float]* target, const float[::1] source) except *:
@@ -107,6 +123,32 @@ cdef class SortedNgrams:
             with nogil:
                 expand_words(self.pointer.get()[0], <size_t>order, 0, size, &rows[0, 0])
         return ids
+
+    def prefixes(self, *, threads=1, progress=None):
+        """Return for every n-gram the index of its prefix, one order below.
+
+        The prefix (all words but the last) is the context in which an n-gram predicts.
+
+        Returns
+        -------
+        list of ndarray of uint32
+            One per order; that of order 1 is empty, of order 2 it holds word ids.
+
+        Raises
+        ------
+        InputError
+            If a prefix is not there; `SortedNgrams` of the engine have all of them.
+        """
+        cdef unsigned workers = threads
+        cdef vector[Buffer[uint32_t]] found
+        cdef unique_ptr[Progress] watched = watch(progress)
+        with nogil:
+            found = all_prefixes(self.pointer.get().levels, workers, watched.get()[0])
+        cdef list arrays = []
+        cdef size_t order
+        for order in range(found.size()):
+            arrays.append(copy_array(found[order]))
+        return arrays
 
     @staticmethod
     def from_levels(levels):
