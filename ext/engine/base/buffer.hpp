@@ -70,6 +70,7 @@ class Buffer {
     const T* begin() const { return data_; }
     const T* end() const { return data_ + size_; }
     T& back() { return data_[size_ - 1]; }
+    const T& back() const { return data_[size_ - 1]; }
     Span<T> span() { return {data_, size_}; }
     Span<const T> span() const { return {data_, size_}; }
 

@@ -53,6 +53,7 @@ struct TrieChunk {
     Buffer<std::uint8_t> stream;
     Buffer<LargeCount> large;           // by offset
     Buffer<std::uint32_t> words;        // code of the leftmost word of each node
+    Buffer<std::uint32_t> next;         // the word after each event; kNoWord after </s>
     Buffer<float> probability;          // of each node, once known; negative if pruned
     Buffer<float> gamma;                // of each node below the highest order, as a context
     std::vector<std::uint64_t> opened;  // nodes by order
@@ -116,7 +117,6 @@ struct CountTrie {
     unsigned order = 0;
     WordCodes codes;
     Buffer<std::uint64_t> first_event;  // per word, and the total; <s> has one for each sentence
-    Buffer<std::uint32_t> next;         // the word after each event; kNoWord after </s>
     std::vector<TrieChunk> chunks;
     Buffer<std::uint32_t> chunk_of;          // per word
     std::vector<std::size_t> tasks;          // chunk ranges that sum contexts in parallel
@@ -128,6 +128,9 @@ struct CountTrie {
     std::unique_ptr<Recycling> recycling = std::make_unique<Recycling>();
 
     std::size_t vocabulary_size() const { return unigram_count.size(); }
+    std::uint64_t events(const TrieChunk& chunk) const {
+        return first_event[chunk.end_word] - first_event[chunk.first_word];
+    }
 };
 
 namespace count_trie {
@@ -203,8 +206,8 @@ class ChunkBuilder {
         }
         chunk_.opened.assign(options.order + 1, 0);
         chunk_.kept.assign(options.order + 1, 0);
-        const std::uint64_t events =
-            trie.first_event[chunk.end_word] - trie.first_event[chunk.first_word];
+        const std::uint64_t events = trie.events(chunk);
+        chunk_.next.resize(events);
         chunk_.stream.reserve(5 * events);
         chunk_.words.reserve(3 * events);
     }
@@ -213,7 +216,7 @@ class ChunkBuilder {
     // with its raw count if it ends the last window (`last`: of the last word); the discounts
     // depend on it, so the statistics here do too.
     void add_word(std::uint32_t word, const Window<W>* windows, std::uint64_t size, bool last) {
-        std::uint32_t* next = trie_.next.data() + trie_.first_event[word];
+        std::uint32_t* next = next_of(word);
         std::size_t task = 0;
         length_ = 0;
         word_ = word;
@@ -265,8 +268,7 @@ class ChunkBuilder {
 
     // The context <s> has an event for each sentence, but is no n-gram.
     void add_begin_sentence(const Buffer<std::uint32_t>& first_words) {
-        std::memcpy(trie_.next.data() + trie_.first_event[kBeginSentence], first_words.data(),
-                    first_words.bytes());
+        std::memcpy(next_of(kBeginSentence), first_words.data(), first_words.bytes());
         for (std::uint64_t i = 0; i < first_words.size(); ++i) {
             std::uint8_t* event = append(i == 0 ? 0 : 1, 1);
             if (i == 0) event[kEventBytes] = 0;
@@ -284,6 +286,11 @@ class ChunkBuilder {
         std::uint64_t first_event;
         bool excluded;
     };
+
+    std::uint32_t* next_of(std::uint32_t word) {
+        return chunk_.next.data() +
+               (trie_.first_event[word] - trie_.first_event[chunk_.first_word]);
+    }
 
     EventStart here() const {
         return {static_cast<std::uint32_t>(chunk_.stream.size()),
@@ -369,7 +376,7 @@ inline std::vector<std::size_t> cut_tasks(const CountTrie& trie, unsigned thread
     constexpr std::size_t kMaxTasks = 32;
     const std::size_t tasks = threads == 1 ? 1 : std::min<std::size_t>(2 * threads, kMaxTasks);
     std::vector<std::size_t> begin{0};
-    const std::uint64_t total = trie.next.size();
+    const std::uint64_t total = trie.first_event.back();
     for (std::size_t chunk = 1; chunk < trie.chunks.size(); ++chunk) {
         const std::uint64_t events = trie.first_event[trie.chunks[chunk].first_word];
         if (events >= total / tasks * begin.size() && begin.size() < tasks) begin.push_back(chunk);
@@ -384,8 +391,9 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
            Progress& progress) {
     Buffer<std::uint32_t> first_words;
     progress.begin("collect windows", ids.size());
-    Buffer<Window<W>> windows = partition_windows<W>(ids.span(), trie.codes, buckets, layout,
-                                                     first_words, options.threads, progress);
+    const std::vector<std::size_t> cuts = cut_chunks(buckets);
+    std::vector<Buffer<Window<W>>> windows = partition_windows<W>(
+        ids.span(), trie.codes, buckets, cuts, layout, first_words, options.threads, progress);
     ids.clear();
 
     const std::size_t vocabulary_size = counts.size();
@@ -403,9 +411,7 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
         }
     }
     trie.first_event[vocabulary_size] = event;
-    trie.next.resize(event);
 
-    const std::vector<std::size_t> cuts = cut_chunks(buckets);
     trie.chunks.resize(cuts.size() - 1);
     trie.chunk_of.resize(vocabulary_size);
     for (std::uint32_t i = 0; i < trie.chunks.size(); ++i) {
@@ -427,8 +433,8 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
     const auto build_chunk = [&](std::size_t i, unsigned worker) {
         TrieChunk& chunk = trie.chunks[i];
         ChunkBuilder<W, kPrunes> builder(options, layout, trie, chunk, statistics[i]);
+        Window<W>* window = windows[i].data();
         for (std::size_t bucket = cuts[i]; bucket < cuts[i + 1]; ++bucket) {
-            Window<W>* window = windows.data() + buckets.begin[bucket];
             const std::size_t size = buckets.begin[bucket + 1] - buckets.begin[bucket];
             if (scratch[worker].size() < size) scratch[worker].resize(size);
             sorters[worker].sort(window, scratch[worker].data(), size);
@@ -440,6 +446,7 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
             }
             progress.advance(size);
         }
+        windows[i].clear();  // the next chunk grows in this memory
         builder.finish();
     };
     parallel_for(trie.chunks.size(), options.threads, progress, build_chunk);

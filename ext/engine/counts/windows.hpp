@@ -221,13 +221,16 @@ inline Buffer<std::uint32_t> count_words(Span<const std::uint32_t> ids,
     return std::move(tables[0]);
 }
 
-// Text order -> grouped by bucket of the last word. The windows of <s> are not made: nothing
+// Text order -> grouped by bucket of the last word, in one block for the buckets from cuts[i] to
+// cuts[i + 1], so that blocks can be released one by one. The windows of <s> are not made: nothing
 // precedes it; first_words receives instead, in text order, the first word of each sentence.
 template <unsigned W>
-Buffer<Window<W>> partition_windows(Span<const std::uint32_t> ids, const WordCodes& codes,
-                                    const Buckets& buckets, const WindowLayout& layout,
-                                    Buffer<std::uint32_t>& first_words, unsigned threads,
-                                    Progress& progress) {
+std::vector<Buffer<Window<W>>> partition_windows(Span<const std::uint32_t> ids,
+                                                 const WordCodes& codes, const Buckets& buckets,
+                                                 const std::vector<std::size_t>& cuts,
+                                                 const WindowLayout& layout,
+                                                 Buffer<std::uint32_t>& first_words,
+                                                 unsigned threads, Progress& progress) {
     const std::size_t parts = std::clamp(threads, 1U, 64U);
     const std::vector<std::uint64_t> text = cut_at_sentences(ids, parts);
 
@@ -251,10 +254,22 @@ Buffer<Window<W>> partition_windows(Span<const std::uint32_t> ids, const WordCod
         if (column + 1 == row) first_words.resize(position);
     }
 
-    Buffer<Window<W>> windows(buckets.begin.back());
+    std::vector<Buffer<Window<W>>> blocks;
+    Buffer<Window<W>*> first_window(buckets.size());
+    for (std::size_t block = 0; block + 1 < cuts.size(); ++block) {
+        const std::uint64_t begin = buckets.begin[cuts[block]];
+        blocks.emplace_back(buckets.begin[cuts[block + 1]] - begin);
+        for (std::size_t bucket = cuts[block]; bucket < cuts[block + 1]; ++bucket) {
+            first_window[bucket] = blocks.back().data() + (buckets.begin[bucket] - begin);
+        }
+    }
     parallel_for(parts, threads, progress, [&](std::size_t part, unsigned) {
         constexpr std::uint64_t kReport = 1 << 20;
         std::uint64_t* counts = cursor.data() + part * row;
+        Buffer<Window<W>*> end(buckets.size());
+        for (std::size_t bucket = 0; bucket < buckets.size(); ++bucket) {
+            end[bucket] = first_window[bucket] + (counts[bucket] - buckets.begin[bucket]);
+        }
         History<W> history(layout);
         bool first = true;
         for (std::uint64_t i = text[part]; i < text[part + 1]; ++i) {
@@ -269,12 +284,12 @@ Buffer<Window<W>> partition_windows(Span<const std::uint32_t> ids, const WordCod
             Window<W> window = history.packed();
             deposit(window, 0, layout.relative_bits, word - buckets.first_word[bucket]);
             window.part[W - 1] |= first ? kNoWord : ids[i + 1];
-            windows[counts[bucket]++] = window;
+            *end[bucket]++ = window;
             history.push(codes.code(word));
             if ((i & (kReport - 1)) == 0) progress.advance(kReport);
         }
     });
-    return windows;
+    return blocks;
 }
 
 }  // namespace ngram

@@ -97,19 +97,21 @@ class Task {
         chunk.gamma.resize(contexts);
         gamma_ = chunk.gamma.data();
         event_ = chunk.stream.data();
+        next_ = chunk.next.data();
+        const std::uint64_t base = trie_.first_event[chunk.first_word];
+        const auto first_event = [&](std::uint32_t word) { return trie_.first_event[word] - base; };
         std::uint32_t word = chunk.first_word;
         while (word < chunk.end_word) {
-            const std::uint64_t begin = trie_.first_event[word++];
-            if (trie_.first_event[word] - begin > kBlockEvents) {
-                run_frequent(word - 1, begin, trie_.first_event[word]);
+            const std::uint64_t begin = first_event(word++);
+            if (first_event(word) - begin > kBlockEvents) {
+                run_frequent(word - 1, begin, first_event(word));
                 continue;
             }
-            while (word < chunk.end_word && trie_.first_event[word + 1] - begin <= kBlockEvents) {
-                ++word;
-            }
-            const std::uint64_t end = trie_.first_event[word];
+            while (word < chunk.end_word && first_event(word + 1) - begin <= kBlockEvents) ++word;
+            const std::uint64_t end = first_event(word);
             run_block(begin, end, end, nullptr, false);
         }
+        chunk.next.clear();
     }
 
   private:
@@ -169,7 +171,7 @@ class Task {
     }
 
     std::uint64_t sum_block(std::uint64_t begin, std::uint64_t limit, std::uint64_t end) {
-        const std::uint32_t* next = trie_.next.data();
+        const std::uint32_t* next = next_;
         return walk(begin, limit, end, [&](std::uint64_t i, unsigned k, unsigned top) {
             if (i + kFarAhead < end) __builtin_prefetch(&sum_cursor_[next[i + kFarAhead]], 1);
             if (i + kNearAhead < end) __builtin_prefetch(sum_cursor_[next[i + kNearAhead]]);
@@ -188,7 +190,7 @@ class Task {
     }
 
     void interpolate_block(std::uint64_t begin, std::uint64_t stop, std::uint64_t end) {
-        const std::uint32_t* next = trie_.next.data();
+        const std::uint32_t* next = next_;
         walk(begin, stop, stop, [&](std::uint64_t i, unsigned, unsigned) {
             if (i + kFarAhead < end) __builtin_prefetch(&cursor_[next[i + kFarAhead]], 1);
             if (i + kNearAhead < end) {
@@ -238,6 +240,7 @@ class Task {
     Buffer<OpenContext> contexts_;
     unsigned known_ = 0;  // contexts at the beginning of a block whose sum is known: 0 or 1
     const std::uint8_t* event_ = nullptr;
+    const std::uint32_t* next_ = nullptr;
     float* gamma_ = nullptr;
 };
 
@@ -249,16 +252,14 @@ inline void sum_contexts(CountTrie& trie, const Buffer<float>& unigram,
                          Progress& progress) {
     if (trie.order == 1) return;
     for (TrieChunk& chunk : trie.chunks) chunk.probability.resize(chunk.words.size());
-    progress.begin("sum contexts", trie.next.size());
+    progress.begin("sum contexts", trie.first_event.back());
     parallel_for(trie.tasks.size() - 1, threads, progress, [&](std::size_t task, unsigned) {
         context_sums::Task work(trie, unigram, discounts, task);
         for (std::size_t chunk = trie.tasks[task]; chunk < trie.tasks[task + 1]; ++chunk) {
             work.run(trie.chunks[chunk]);
-            progress.advance(trie.first_event[trie.chunks[chunk].end_word] -
-                             trie.first_event[trie.chunks[chunk].first_word]);
+            progress.advance(trie.events(trie.chunks[chunk]));
         }
     });
-    trie.next.clear();
     trie.starts.clear();
 }
 

@@ -150,7 +150,7 @@ inline Estimate estimate(CountTrie& trie, const std::vector<Discounts>& discount
                 estimation::to_log10(levels[k - 1], first[i][k], first[i + 1][k]);
             }
         }
-        progress.advance(trie.first_event[chunk.end_word] - trie.first_event[chunk.first_word]);
+        progress.advance(trie.events(chunk));
         chunk.stream.clear();
         chunk.words.clear();
         chunk.probability.clear();
