@@ -7,7 +7,6 @@ these into discounts; the estimator smooths; `ngram.model` or `ngram.arpa` store
 The same corpus and options give the same bytes for any number of threads.
 """
 
-import math
 import operator
 import os
 import re
@@ -22,8 +21,9 @@ from ngram._core.estimate import MAX_ORDER, Estimator
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
 from ngram.arpa import format_arpa
-from ngram.errors import InputError, MemoryBudgetError
+from ngram.errors import InputError
 from ngram.files import open_input
+from ngram.memory import MemoryBudget
 from ngram.model import Model, Progress
 from ngram.smoothing import (
     ModifiedKneserNey,
@@ -36,8 +36,6 @@ from ngram.version import __version__
 from ngram.vocabulary import Vocabulary
 
 __all__ = ["train", "train_arpa"]
-
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def train(
@@ -55,6 +53,7 @@ def train(
     successors: bool = False,
     threads: int | None = None,
     memory: int | str | None = None,
+    temp_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Train a modified Kneser-Ney model.
@@ -93,9 +92,13 @@ def train(
         Also index the successors of every context, which makes `next_tokens` fast.
     threads : int, optional
         By default, all processors. The result does not depend on it.
-    memory : int or str, optional
-        Refuse a corpus that would take more bytes, by a forecast made when it is
-        read: a number, or like "4G" or "80%" (of the machine). By default, no limit.
+    memory : int or str, default="80%"
+        Bytes to use: a number, or like "4G" or "80%" (of the machine). A corpus that
+        needs more is estimated in rounds, with temporary files. The result does not
+        depend on it.
+    temp_dir : path, optional
+        Folder of temporary files; by default the system's. They have no names and
+        vanish with the process, however it ends.
     progress : callable(stage, done, total), optional
 
     Returns
@@ -109,7 +112,7 @@ def train(
     DiscountError
         If `strict`, there is no fallback, and a closed form is undefined.
     MemoryBudgetError
-        If the corpus needs more than `memory`.
+        If `memory`, or the room in `temp_dir`, is too small.
 
     Notes
     -----
@@ -140,6 +143,7 @@ def train(
         strict=strict,
         threads=threads,
         memory=memory,
+        temp_dir=temp_dir,
     )
     estimate = _estimate(corpus, options, progress)
     model = Model.from_ngrams(
@@ -171,6 +175,7 @@ class Arguments(TypedDict, total=False):
     strict: bool
     threads: int | None
     memory: int | str | None
+    temp_dir: str | os.PathLike[str] | None
 
 
 def train_arpa(
@@ -228,7 +233,7 @@ class Options:
     skip_symbols: bool
     strict: bool
     threads: int
-    memory: int | None
+    budget: MemoryBudget
 
     @classmethod
     def of(cls, order: int, **arguments: Unpack[Arguments]) -> Self:
@@ -262,7 +267,7 @@ class Options:
             skip_symbols=bool(arguments.get("skip_symbols", False)),
             strict=bool(arguments.get("strict", False)),
             threads=thread_count(arguments.get("threads")),
-            memory=_memory_bytes(arguments.get("memory")),
+            budget=MemoryBudget.of(arguments.get("memory"), arguments.get("temp_dir")),
         )
         # Refuses an impossible fallback now, not when the text has been counted.
         discounts_from_counts((0, 0, 0, 0), order=1, fallback=options.discount_fallback)
@@ -300,10 +305,10 @@ def _estimate(corpus: object, options: Options, progress: Progress | None) -> _E
         options.tokenizer,
         skip_symbols=options.skip_symbols,
         threads=options.threads,
+        budget=options.budget,
         progress=progress,
     )
     _check_corpus(tokens, sources)
-    _check_memory(tokens, vocabulary, options)
     thresholds = pruning_thresholds(options.prune, options.order)
     estimator = Estimator(
         tokens,
@@ -312,6 +317,9 @@ def _estimate(corpus: object, options: Options, progress: Progress | None) -> _E
         consume=not (isinstance(corpus, tuple) and corpus[0] is tokens),
         prune=thresholds if any(thresholds) else (),
         listed=_listed_mask(vocabulary, options.limit_vocab),
+        plan=options.budget.plan(
+            len(tokens), len(vocabulary), order=options.order, threads=options.threads
+        ),
         threads=options.threads,
         progress=progress,
     )
@@ -407,56 +415,3 @@ def _listed_mask(
     for word in words:
         mask[vocabulary.id(word)] = 1
     return mask
-
-
-# --- The memory budget ---
-
-
-def _memory_bytes(memory: int | str | None) -> int | None:
-    """Return a budget in bytes: of a number, or of text like "4G" or "80%"."""
-    if memory is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%|[KMGT]?)i?[Bb]?", str(memory).strip())
-    percent = match is not None and match[2] == "%"
-    if match is None or not 0 < float(match[1]) <= (100 if percent else math.inf):
-        raise InputError(
-            f"memory is {memory!r}: pass bytes, or a text like '4G', '512M' or '80%'."
-        )
-    number = float(match[1])
-    if percent:
-        return int(number / 100 * _physical_memory())
-    return int(number * UNITS[match[2]])
-
-
-def _physical_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _forecast(positions: int, vocabulary_size: int, options: Options) -> int:
-    """Return about how many bytes the estimate takes at its peak.
-
-    A position is a token or a sentence end. It has one window, and opens at most one
-    n-gram of each order; on real text about 0.2, 0.5, then up to 0.9.
-    """
-    order = options.order
-    code_bits = int(vocabulary_size * 1.5).bit_length()
-    window = 8 * -(-((order - 1) * code_bits + 2 * code_bits) // 64)
-    ngrams = min(order, 2) * 0.35 + max(order - 2, 0) * 0.85
-    counting = window + 10 + 10 * ngrams
-    collecting = 10 + 9 * ngrams + 16 * ngrams
-    words = vocabulary_size * (64 + 24 * options.threads * (order + 4))
-    return int(positions * max(counting, collecting)) + words
-
-
-def _check_memory(tokens: TokenIds, vocabulary: Vocabulary, options: Options) -> None:
-    budget = options.memory
-    if budget is None:
-        return
-    forecast = _forecast(len(tokens), len(vocabulary), options)
-    if forecast > budget:
-        raise MemoryBudgetError(
-            f"{len(tokens):,} tokens and sentence ends at order {options.order} take"
-            f" about {forecast / 2**20:,.1f} MB, but memory is limited to"
-            f" {budget / 2**20:,.1f} MB. Raise memory, lower the order, or train on a"
-            " part of the text."
-        )

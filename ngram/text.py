@@ -22,6 +22,7 @@ from ngram._core.text import TOKENIZERS, CorpusReader, TokenIds, encode_batch, t
 from ngram._core.vocabulary import Vocabulary
 from ngram.errors import InputError, MissingDependencyError
 from ngram.files import InputStream, check_text, open_input
+from ngram.memory import MemoryBudget
 from ngram.threads import thread_count
 
 __all__ = ["TokenIds", "Tokenizer", "open_text", "read_corpus"]
@@ -331,6 +332,7 @@ def read_corpus(
     *,
     skip_symbols: bool = False,
     threads: int | None = None,
+    budget: MemoryBudget | None = None,
     progress: Progress | None = None,
 ) -> tuple[TokenIds, Vocabulary, list[dict[str, Any]]]:
     """Return a corpus as ids, with its vocabulary and where it came from.
@@ -354,6 +356,9 @@ def read_corpus(
         Read the words `<s>`, `</s>` and `<unk>` as white space; else they are errors.
     threads : int, default=None
         By default, all processors. The ids do not depend on it.
+    budget : MemoryBudget, default=None
+        Ids beyond its share of memory are kept in a temporary file; those of the
+        library `tokenizers` are not.
     progress : callable(stage, done, total), default=None
         Bytes read so far and in all; a total of 0 is unknown.
 
@@ -387,6 +392,8 @@ def read_corpus(
             tokenizer.name,
             skip_symbols=skip_symbols,
             threads=threads,
+            temp_dir="" if budget is None else budget.temp_dir,
+            id_bytes=0 if budget is None else budget.id_bytes,
             progress=progress,
         )
     sources = []

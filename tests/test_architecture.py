@@ -25,6 +25,7 @@ MODULES = [
     "version",
     "errors",
     "threads",
+    "memory",
     "files",
     "container",
     "text",

@@ -23,7 +23,6 @@ from ngram.errors import (
     DiscountError,
     DiscountWarning,
     InputError,
-    MemoryBudgetError,
 )
 from ngram.estimate import train, train_arpa
 from ngram.smoothing import (
@@ -398,24 +397,16 @@ def test_strict_raises_where_discounts_are_undefined() -> None:
         train(TEXT, 3, strict=True)
 
 
-def test_a_budget_that_cannot_hold_the_work_is_refused_before_it_begins() -> None:
-    stages: list[str] = []
-    with pytest.raises(
-        MemoryBudgetError, match=r"about .* MB, but memory is limited to 0.1 MB"
-    ):
-        train(
-            large_corpus(),
-            5,
-            memory="100K",
-            progress=lambda stage, done, total: stages.append(stage),
-        )
-    assert "count words" not in stages
-
-
 @pytest.mark.parametrize("memory", ["64G", "90%", 1 << 36, None, "1.5T", "100000M"])
 def test_budgets_are_numbers_or_texts(memory: int | str | None) -> None:
     with pytest.warns(DiscountWarning):
         assert train(TEXT, 2, memory=memory).order == 2
+
+
+def test_no_sentences_are_nothing_to_count() -> None:
+    tokens, vocabulary, _ = read_corpus([])
+    with pytest.raises(InputError, match="no sentences"):
+        Estimator(tokens, len(vocabulary), 2)
 
 
 def test_counts_can_be_smoothed_once() -> None:

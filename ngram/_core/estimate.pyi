@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
+from ngram.memory import MemoryPlan
 
 MAX_ORDER: int
 
@@ -21,6 +22,7 @@ class Estimator:
         consume: bool = False,
         prune: Sequence[int] = (),
         listed: npt.NDArray[np.uint8] | None = None,
+        plan: MemoryPlan | None = None,
         threads: int = 1,
         progress: Callable[[str, int, int], object] | None = None,
     ) -> None: ...

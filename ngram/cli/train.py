@@ -96,16 +96,18 @@ from ngram.cli.output import print_json, progress, quantity
     "-S",
     "--memory",
     metavar="SIZE",
-    help="Refuse a corpus that would take more memory than this, as in 4G or 80%.  "
-    "[default: no limit]",
+    default="80%",
+    show_default=True,
+    help="Memory to use, as in 4G or 80%. A text that needs more is counted in rounds, "
+    "with temporary files; the model is the same.",
 )
 @click.option(
     "-T",
     "--temp",
+    "temp_dir",
     type=click.Path(exists=True, file_okay=False, writable=True),
-    expose_value=False,
     metavar="DIR",
-    help="Directory for temporary files. Training in memory writes none.",
+    help="Directory for temporary files.  [default: that of the system]",
 )
 @json_option
 def command(

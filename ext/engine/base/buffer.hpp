@@ -1,6 +1,7 @@
 // Arrays of plain values: one owner, no initialisation, cheap growth (memory.hpp tells how).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -46,16 +47,33 @@ class Buffer {
     Buffer(Buffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)),
           size_(std::exchange(other.size_, 0)),
-          capacity_(std::exchange(other.capacity_, 0)) {}
+          capacity_(std::exchange(other.capacity_, 0)),
+          in_file_(std::exchange(other.in_file_, false)) {}
     Buffer& operator=(Buffer&& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
         std::swap(capacity_, other.capacity_);
+        std::swap(in_file_, other.in_file_);
         return *this;
     }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     ~Buffer() { clear(); }
+
+    // Takes over `size` values in a mapped file (spill.hpp).
+    static Buffer from_file(T* data, std::size_t size) {
+        Buffer buffer;
+        buffer.data_ = data;
+        buffer.size_ = buffer.capacity_ = size;
+        buffer.in_file_ = true;
+        return buffer;
+    }
+    bool in_file() const { return in_file_; }
+    // The values [begin, end) are not needed soon: if they are in a file, they leave memory.
+    void rest(std::size_t begin, std::size_t end) const {
+        if (in_file_) memory::rest_mapped(data_ + begin, data_ + end);
+    }
+    void rest() const { rest(0, size_); }
 
     T* data() { return data_; }
     const T* data() const { return data_; }
@@ -106,14 +124,30 @@ class Buffer {
   private:
     void set_capacity(std::size_t capacity) {
         if (capacity > PTRDIFF_MAX / sizeof(T)) throw std::bad_alloc();
+        if (in_file_) {
+            leave_file(capacity);
+            return;
+        }
         data_ = static_cast<T*>(memory::grow(data_, capacity_ * sizeof(T), capacity * sizeof(T)));
         capacity_ = capacity;
         if (size_ > capacity) size_ = capacity;
     }
 
+    void leave_file(std::size_t capacity) {
+        Buffer copy;
+        if (capacity != 0) copy.append(data_, std::min(size_, capacity));
+        memory::unmap_file(data_, capacity_ * sizeof(T));
+        data_ = nullptr;
+        size_ = capacity_ = 0;
+        in_file_ = false;
+        *this = std::move(copy);
+        if (capacity > capacity_) set_capacity(capacity);
+    }
+
     T* data_ = nullptr;
     std::size_t size_ = 0;
     std::size_t capacity_ = 0;
+    bool in_file_ = false;
 };
 
 }  // namespace ngram

@@ -13,7 +13,7 @@
 #include <new>
 #include <vector>
 
-#if defined(__linux__)
+#if !defined(_WIN32)
 #include <sys/mman.h>
 #endif
 
@@ -196,6 +196,28 @@ inline void* grow(void* block, std::size_t old_bytes, std::size_t bytes) {
     void* moved = std::realloc(block, bytes);
     if (moved == nullptr) throw std::bad_alloc();
     return moved;
+}
+
+// Of mapped files (spill.hpp).
+inline void unmap_file(void* data, std::size_t bytes) {
+#if !defined(_WIN32)
+    munmap(data, bytes);
+#else
+    (void)data, (void)bytes;
+#endif
+}
+
+// Drops the whole pages between two addresses of a mapped file from memory; the file keeps them.
+inline void rest_mapped(const void* begin, const void* end) {
+#if !defined(_WIN32)
+    constexpr std::uintptr_t kPage = 1 << 16;
+    const std::uintptr_t from =
+        (reinterpret_cast<std::uintptr_t>(begin) + kPage - 1) & ~(kPage - 1);
+    const std::uintptr_t to = reinterpret_cast<std::uintptr_t>(end) & ~(kPage - 1);
+    if (from < to) madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
+#else
+    (void)begin, (void)end;
+#endif
 }
 
 }  // namespace memory

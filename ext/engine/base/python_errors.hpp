@@ -6,6 +6,7 @@
 
 #include <exception>
 #include <new>
+#include <system_error>
 
 #include "base/errors.hpp"
 
@@ -38,6 +39,11 @@ inline void raise_ngram_error() {
         set_python_error("MemoryBudgetError", error.what());
     } catch (const ModelFileError& error) {
         set_python_error("ModelFileError", error.what());
+    } catch (const std::system_error& error) {
+        PyObject* arguments = Py_BuildValue("(is)", error.code().value(), error.what());
+        if (arguments == nullptr) return;
+        PyErr_SetObject(PyExc_OSError, arguments);
+        Py_DECREF(arguments);
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
     } catch (const std::exception& error) {

@@ -27,6 +27,7 @@
 #include "base/buffer.hpp"
 #include "base/errors.hpp"
 #include "base/parallel.hpp"
+#include "base/spill.hpp"
 #include "counts/context_sum.hpp"
 #include "counts/window_sort.hpp"
 #include "counts/windows.hpp"
@@ -36,7 +37,8 @@ namespace ngram {
 constexpr unsigned kMaxOrder = 255;  // orders are stored in a byte
 
 // How an event stands in a stream: shared, length, then one byte for each node it opens, the
-// shortest first: kPrunedByte, and the adjusted count or kLargeCount.
+// shortest first: kPrunedByte, and the adjusted count or kLargeCount. The byte of a single word is
+// zero: its count is in unigram_count.
 constexpr std::uint8_t kPrunedByte = 0x80;
 constexpr std::uint8_t kLargeCount = 0x7f;
 constexpr std::size_t kEventBytes = 2;
@@ -46,24 +48,32 @@ struct LargeCount {
     std::uint32_t count;
 };
 
-// The events and nodes of a range of last words.
-struct TrieChunk {
-    std::uint32_t first_word = 0;
-    std::uint32_t end_word = 0;
+// Where the events of a word begin.
+struct EventStart {
+    std::uint32_t stream;
+    std::uint32_t node;
+};
+
+// The events of a chunk that lie before one range of words (a task): a task reads the parts that
+// are its own, of every chunk, and no others.
+struct TriePart {
     Buffer<std::uint8_t> stream;
-    Buffer<LargeCount> large;           // by offset
-    Buffer<std::uint32_t> words;        // code of the leftmost word of each node
-    Buffer<std::uint32_t> next;         // the word after each event; kNoWord after </s>
-    Buffer<float> probability;          // of each node, once known; negative if pruned
-    Buffer<float> gamma;                // of each node below the highest order, as a context
-    std::vector<std::uint64_t> opened;  // nodes by order
-    std::vector<std::uint64_t> kept;    // of these, not pruned
+    Buffer<LargeCount> large;   // by offset
+    Buffer<EventStart> starts;  // per word of the chunk
+    std::uint64_t nodes = 0;
+    Buffer<float> probability;  // of each node, once known; negative if pruned
 
     // The count of a node, with kPruned, at its byte in the stream.
     std::uint32_t count(const std::uint8_t* byte) const {
         std::uint32_t count = *byte & kLargeCount;
         if (count == kLargeCount) count = large_count(byte);
         return count | ((*byte & kPrunedByte) != 0 ? kPruned : 0);
+    }
+    // What only the task needs.
+    void release_events() {
+        stream.clear();
+        large.clear();
+        starts.clear();
     }
 
   private:
@@ -76,21 +86,51 @@ struct TrieChunk {
     }
 };
 
+// From this event of a chunk on, events are in this part.
+struct PartSwitch {
+    std::uint32_t event;
+    std::uint32_t part;
+};
+
+// The events and nodes of a range of last words.
+struct TrieChunk {
+    std::uint32_t first_word = 0;
+    std::uint32_t end_word = 0;
+    Buffer<std::uint8_t> lengths;  // shared and length of each event
+    std::vector<TriePart> parts;   // per task
+    Buffer<PartSwitch> switches;
+    Buffer<std::uint32_t> words;        // code of the leftmost word of each node
+    Buffer<std::uint32_t> next;         // the word after each event; kNoWord after </s>
+    Buffer<float> gamma;                // of each node below the highest order, as a context
+    std::vector<std::uint64_t> opened;  // nodes by order
+    std::vector<std::uint64_t> kept;    // of these, not pruned
+
+    void spill(const Spill& spill) {
+        spill.spill(lengths, switches, words);
+        spill.spill(next);
+        for (TriePart& part : parts) spill.spill(part.stream, part.large, part.starts);
+    }
+};
+
+// What to hold in memory at once; 0 is no limit. The result does not depend on it.
+struct MemoryPlan {
+    std::uint64_t round_windows = 0;   // windows collected at once
+    std::uint64_t bucket_windows = 0;  // windows of the most frequent word that fit
+    std::uint64_t chunk_events = 0;    // events of a chunk
+    std::size_t tasks = 0;             // parts of the contexts; 0: as many as threads need
+    Spill spill;                       // where finished parts go
+};
+
 struct CountOptions {
     unsigned order = 0;
     unsigned threads = 1;
+    MemoryPlan plan;
     std::vector<std::uint64_t> thresholds;  // per order; empty: keep all
     Span<const std::uint8_t> listed;        // per word: 1 if in the limited vocabulary; or empty
 
     bool prunes() const { return !thresholds.empty() || !listed.empty(); }
     std::uint64_t threshold(unsigned k) const { return thresholds.empty() ? 0 : thresholds[k - 1]; }
     bool is_listed(std::uint32_t word) const { return listed.empty() || listed[word] != 0; }
-};
-
-// Where in the chunk of a word its events with contexts from a given chunk on begin.
-struct EventStart {
-    std::uint32_t stream;
-    std::uint32_t node;
 };
 
 using CountsOfCounts = std::vector<std::array<std::uint64_t, 5>>;  // [order - 1][r], r = 1..4
@@ -118,12 +158,12 @@ struct CountTrie {
     WordCodes codes;
     Buffer<std::uint64_t> first_event;  // per word, and the total; <s> has one for each sentence
     std::vector<TrieChunk> chunks;
-    Buffer<std::uint32_t> chunk_of;          // per word
-    std::vector<std::size_t> tasks;          // chunk ranges that sum contexts in parallel
-    std::vector<Buffer<EventStart>> starts;  // per task, per word
-    Buffer<std::uint32_t> unigram_count;     // adjusted, with kPruned
+    Buffer<std::uint32_t> chunk_of;       // per word
+    std::vector<std::size_t> tasks;       // chunk ranges that sum contexts in parallel
+    Buffer<std::uint32_t> unigram_count;  // adjusted, with kPruned
     CountsOfCounts counts_of_counts;
     FrequentContexts frequent;
+    Spill spill;
     // What the windows leave holds the n-grams at the end; touched once, not twice.
     std::unique_ptr<Recycling> recycling = std::make_unique<Recycling>();
 
@@ -208,8 +248,12 @@ class ChunkBuilder {
         chunk_.kept.assign(options.order + 1, 0);
         const std::uint64_t events = trie.events(chunk);
         chunk_.next.resize(events);
-        chunk_.stream.reserve(5 * events);
+        chunk_.lengths.resize(kEventBytes * events);
+        lengths_ = chunk_.lengths.data();
         chunk_.words.reserve(3 * events);
+        chunk_.parts.resize(trie.tasks.size() - 1);
+        for (TriePart& part : chunk_.parts) part.starts.resize(chunk.end_word - chunk.first_word);
+        part_ = chunk_.parts.data();
     }
 
     // Sorted windows of one last word. lmplz counts the last n-gram of an order below the highest
@@ -217,7 +261,7 @@ class ChunkBuilder {
     // depend on it, so the statistics here do too.
     void add_word(std::uint32_t word, const Window<W>* windows, std::uint64_t size, bool last) {
         std::uint32_t* next = next_of(word);
-        std::size_t task = 0;
+        std::size_t begun = 0;  // parts whose events of this word have begun
         length_ = 0;
         word_ = word;
         for (std::uint64_t i = 0; i < size; ++i) {
@@ -226,12 +270,6 @@ class ChunkBuilder {
             const unsigned shared =
                 i == 0 ? 0 : std::min(reader_.shared(windows[i - 1], window), length);
             next[i] = reader_.next(window);
-            if (shared < 2) {
-                const std::uint32_t code = reader_.code(window, 1);
-                for (; task < task_code_.size() && code >= task_code_[task]; ++task) {
-                    trie_.starts[task][word] = here();
-                }
-            }
             if (shared == length) {
                 ++open_[length].count;
                 append(shared, length);
@@ -239,13 +277,14 @@ class ChunkBuilder {
             }
             close(shared, i);
             ++open_[shared].count;
+            if (shared < 2) begun = begin_parts(begun, reader_.code(window, 1));
             const std::uint8_t* byte = append(shared, length) + kEventBytes;
             std::uint32_t* left = chunk_.words.end() - (length - shared);
             for (unsigned k = shared + 1; k <= length; ++k, ++byte, ++left) {
                 *left = k == 1 ? codes_.code(word) : reader_.code(window, k - 1);
                 open_[k].count = 1;
                 open_[k].left = *left;
-                open_[k].offset = static_cast<std::uint32_t>(byte - chunk_.stream.data());
+                open_[k].offset = static_cast<std::uint32_t>(byte - part_->stream.data());
                 open_[k].first_event = i;
                 if constexpr (kPrunes) {
                     open_[k].excluded =
@@ -255,24 +294,24 @@ class ChunkBuilder {
             }
             length_ = length;
         }
-        for (; task < task_code_.size(); ++task) trie_.starts[task][word] = here();
         close(0, size, last);
+        begin_parts(begun, kNoCode);
     }
 
     void finish() {
-        std::sort(chunk_.large.begin(), chunk_.large.end(),
-                  [](const LargeCount& a, const LargeCount& b) { return a.offset < b.offset; });
-        chunk_.stream.shrink_to_fit();
+        for (TriePart& part : chunk_.parts) {
+            std::sort(part.large.begin(), part.large.end(),
+                      [](const LargeCount& a, const LargeCount& b) { return a.offset < b.offset; });
+            part.stream.shrink_to_fit();
+        }
         chunk_.words.shrink_to_fit();
     }
 
     // The context <s> has an event for each sentence, but is no n-gram.
     void add_begin_sentence(const Buffer<std::uint32_t>& first_words) {
         std::memcpy(next_of(kBeginSentence), first_words.data(), first_words.bytes());
-        for (std::uint64_t i = 0; i < first_words.size(); ++i) {
-            std::uint8_t* event = append(i == 0 ? 0 : 1, 1);
-            if (i == 0) event[kEventBytes] = 0;
-        }
+        part_ = chunk_.parts.data();
+        for (std::uint64_t i = 0; i < first_words.size(); ++i) append(i == 0 ? 0 : 1, 1);
         chunk_.words.back() = codes_.code(kBeginSentence);
         ++chunk_.opened[1];
     }
@@ -292,19 +331,36 @@ class ChunkBuilder {
                (trie_.first_event[word] - trie_.first_event[chunk_.first_word]);
     }
 
-    EventStart here() const {
-        return {static_cast<std::uint32_t>(chunk_.stream.size()),
-                static_cast<std::uint32_t>(chunk_.words.size())};
+    static constexpr std::uint32_t kNoCode = 0xffffffffU;
+
+    // The next event of the word follows the word with this code, or there is none (kNoCode).
+    // Notes where the word begins in the parts up to that event's one; returns their number.
+    std::size_t begin_parts(std::size_t begun, std::uint32_t code) {
+        for (; begun < task_code_.size() && code >= task_code_[begun]; ++begun) {
+            TriePart& part = chunk_.parts[begun];
+            part.starts[word_ - chunk_.first_word] = {
+                static_cast<std::uint32_t>(part.stream.size()),
+                static_cast<std::uint32_t>(part.nodes)};
+        }
+        if (code != kNoCode) part_ = &chunk_.parts[begun - 1];
+        return begun;
     }
 
     std::uint8_t* append(unsigned shared, unsigned length) {
+        const auto part = static_cast<std::uint32_t>(part_ - chunk_.parts.data());
+        if (chunk_.switches.empty() || chunk_.switches.back().part != part) {
+            const std::ptrdiff_t at = (lengths_ - chunk_.lengths.data()) / kEventBytes;
+            chunk_.switches.push_back({static_cast<std::uint32_t>(at), part});
+        }
         const std::size_t nodes = length - shared;
-        const std::size_t offset = chunk_.stream.size();
-        chunk_.stream.extend(kEventBytes + nodes);
+        const std::size_t offset = part_->stream.size();
+        part_->stream.extend(kEventBytes + nodes);
+        part_->nodes += nodes;
         chunk_.words.extend(nodes);
-        std::uint8_t* event = chunk_.stream.data() + offset;
-        event[0] = static_cast<std::uint8_t>(shared);
-        event[1] = static_cast<std::uint8_t>(length);
+        std::uint8_t* event = part_->stream.data() + offset;
+        event[0] = *lengths_++ = static_cast<std::uint8_t>(shared);
+        event[1] = *lengths_++ = static_cast<std::uint8_t>(length);
+        if (shared == 0) event[kEventBytes] = 0;
         return event;
     }
 
@@ -317,16 +373,17 @@ class ChunkBuilder {
             if (r <= 4) ++statistics_.counts_of_counts[k - 1][r];
             const bool pruned = kPrunes && is_pruned(k, events);
             if (k <= 2) count_low(k, node.count | (pruned ? kPruned : 0));
+            ++chunk_.opened[k];
+            if (!pruned) ++chunk_.kept[k];
+            if (k == 1) break;
             std::uint8_t byte = kLargeCount;
             if (node.count < kLargeCount) {
                 byte = static_cast<std::uint8_t>(node.count);
             } else {
-                chunk_.large.push_back({node.offset, node.count});
+                part_->large.push_back({node.offset, node.count});
             }
-            chunk_.stream[node.offset] =
+            part_->stream[node.offset] =
                 static_cast<std::uint8_t>(byte | (pruned ? kPrunedByte : 0));
-            ++chunk_.opened[k];
-            if (!pruned) ++chunk_.kept[k];
         }
     }
 
@@ -350,6 +407,8 @@ class ChunkBuilder {
     const WordCodes& codes_;
     CountTrie& trie_;
     TrieChunk& chunk_;
+    TriePart* part_ = nullptr;         // of the current event
+    std::uint8_t* lengths_ = nullptr;  // of the next one
     ChunkStatistics& statistics_;
     std::vector<std::uint32_t> task_code_;  // of the first context word of each task
     std::array<OpenNode, kMaxOrder + 1> open_{};
@@ -358,10 +417,11 @@ class ChunkBuilder {
 };
 
 // Ranges of buckets of about equal size. Their number is the same for any number of threads.
-inline std::vector<std::size_t> cut_chunks(const Buckets& buckets) {
+inline std::vector<std::size_t> cut_chunks(const Buckets& buckets, const MemoryPlan& plan) {
     constexpr std::uint64_t kMinEvents = 1 << 12;
     constexpr std::uint64_t kChunks = 64;
-    const std::uint64_t target = std::max(kMinEvents, buckets.begin.back() / kChunks);
+    std::uint64_t target = std::max(kMinEvents, buckets.begin.back() / kChunks);
+    if (plan.chunk_events != 0) target = std::min(target, plan.chunk_events);
     std::vector<std::size_t> begin{0};
     for (std::size_t bucket = 1; bucket < buckets.size(); ++bucket) {
         if (buckets.begin[bucket] - buckets.begin[begin.back()] >= target) begin.push_back(bucket);
@@ -370,11 +430,40 @@ inline std::vector<std::size_t> cut_chunks(const Buckets& buckets) {
     return begin;
 }
 
+// A word is sorted as a whole: throws if the most frequent one is too large for the plan.
+inline void check_buckets(const Buckets& buckets, const MemoryPlan& plan) {
+    std::uint64_t largest = 0;
+    for (std::size_t bucket = 0; bucket < buckets.size(); ++bucket) {
+        largest = std::max(largest, buckets.begin[bucket + 1] - buckets.begin[bucket]);
+    }
+    if (plan.bucket_windows == 0 || largest <= plan.bucket_windows) return;
+    throw MemoryBudgetError("the most frequent token occurs " + std::to_string(largest) +
+                            " times, and memory is limited to sort " +
+                            std::to_string(plan.bucket_windows) +
+                            " occurrences of one at a time. Raise memory, lower the order or the "
+                            "number of threads.");
+}
+
+// Chunks from `begin` on whose windows are collected in one round: one at least.
+inline std::size_t round_end(const Buckets& buckets, const std::vector<std::size_t>& cuts,
+                             std::size_t begin, std::uint64_t windows) {
+    std::size_t end = begin + 1;
+    while (end + 1 < cuts.size() &&
+           (windows == 0 || buckets.begin[cuts[end + 1]] - buckets.begin[cuts[begin]] <= windows)) {
+        ++end;
+    }
+    return end;
+}
+
 // Ranges of chunks of about equal numbers of events, two for each thread, but not more than
 // memory is meant for: each has a cursor for every word.
-inline std::vector<std::size_t> cut_tasks(const CountTrie& trie, unsigned threads) {
+inline std::vector<std::size_t> cut_tasks(const CountTrie& trie, const CountOptions& options) {
     constexpr std::size_t kMaxTasks = 32;
-    const std::size_t tasks = threads == 1 ? 1 : std::min<std::size_t>(2 * threads, kMaxTasks);
+    std::size_t tasks = options.plan.tasks;
+    if (tasks == 0) {
+        const std::size_t enough = std::min<std::size_t>(2 * options.threads, kMaxTasks);
+        tasks = options.threads == 1 ? 1 : enough;
+    }
     std::vector<std::size_t> begin{0};
     const std::uint64_t total = trie.first_event.back();
     for (std::size_t chunk = 1; chunk < trie.chunks.size(); ++chunk) {
@@ -389,13 +478,6 @@ template <unsigned W, bool kPrunes>
 void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t> counts,
            const Buckets& buckets, const WindowLayout& layout, const CountOptions& options,
            Progress& progress) {
-    Buffer<std::uint32_t> first_words;
-    progress.begin("collect windows", ids.size());
-    const std::vector<std::size_t> cuts = cut_chunks(buckets);
-    std::vector<Buffer<Window<W>>> windows = partition_windows<W>(
-        ids.span(), trie.codes, buckets, cuts, layout, first_words, options.threads, progress);
-    ids.clear();
-
     const std::size_t vocabulary_size = counts.size();
     trie.first_event.resize(vocabulary_size + 1);
     std::uint64_t event = 0;
@@ -412,6 +494,7 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
     }
     trie.first_event[vocabulary_size] = event;
 
+    const std::vector<std::size_t> cuts = cut_chunks(buckets, options.plan);
     trie.chunks.resize(cuts.size() - 1);
     trie.chunk_of.resize(vocabulary_size);
     for (std::uint32_t i = 0; i < trie.chunks.size(); ++i) {
@@ -421,35 +504,42 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
         std::fill(trie.chunk_of.begin() + chunk.first_word, trie.chunk_of.begin() + chunk.end_word,
                   i);
     }
-    trie.tasks = cut_tasks(trie, options.threads);
-    for (std::size_t task = 0; task + 1 < trie.tasks.size(); ++task) {
-        trie.starts.emplace_back(vocabulary_size);
-    }
+    trie.tasks = cut_tasks(trie, options);
 
-    progress.begin("sort and count", event);
+    progress.begin("collect windows", ids.size());
+    const WindowCollector<W> collector(ids, trie.codes, buckets, layout, options.threads, progress);
+    Buffer<std::uint32_t> first_words = collector.first_words();
     std::vector<ChunkStatistics> statistics(trie.chunks.size());
     std::vector<WindowSorter<W>> sorters(std::max(1U, options.threads));
     std::vector<Buffer<Window<W>>> scratch(std::max(1U, options.threads));
-    const auto build_chunk = [&](std::size_t i, unsigned worker) {
-        TrieChunk& chunk = trie.chunks[i];
-        ChunkBuilder<W, kPrunes> builder(options, layout, trie, chunk, statistics[i]);
-        Window<W>* window = windows[i].data();
-        for (std::size_t bucket = cuts[i]; bucket < cuts[i + 1]; ++bucket) {
-            const std::size_t size = buckets.begin[bucket + 1] - buckets.begin[bucket];
-            if (scratch[worker].size() < size) scratch[worker].resize(size);
-            sorters[worker].sort(window, scratch[worker].data(), size);
-            for (std::uint32_t word = buckets.first_word[bucket];
-                 word < buckets.first_word[bucket + 1]; ++word) {
-                if (word == kBeginSentence) builder.add_begin_sentence(first_words);
-                builder.add_word(word, window, counts[word], word == last_word);
-                window += counts[word];
+    for (std::size_t begin = 0, end = 0; begin < trie.chunks.size(); begin = end) {
+        end = round_end(buckets, cuts, begin, options.plan.round_windows);
+        progress.begin("collect windows", ids.size());
+        std::vector<Buffer<Window<W>>> windows = collector.collect(cuts, begin, end);
+        if (end == trie.chunks.size()) ids.clear();
+
+        progress.begin("sort and count", buckets.begin[cuts[end]] - buckets.begin[cuts[begin]]);
+        parallel_for(end - begin, options.threads, progress, [&](std::size_t i, unsigned worker) {
+            TrieChunk& chunk = trie.chunks[begin + i];
+            ChunkBuilder<W, kPrunes> builder(options, layout, trie, chunk, statistics[begin + i]);
+            Window<W>* window = windows[i].data();
+            for (std::size_t bucket = cuts[begin + i]; bucket < cuts[begin + i + 1]; ++bucket) {
+                const std::size_t size = buckets.begin[bucket + 1] - buckets.begin[bucket];
+                if (scratch[worker].size() < size) scratch[worker].resize(size);
+                sorters[worker].sort(window, scratch[worker].data(), size);
+                for (std::uint32_t word = buckets.first_word[bucket];
+                     word < buckets.first_word[bucket + 1]; ++word) {
+                    if (word == kBeginSentence) builder.add_begin_sentence(first_words);
+                    builder.add_word(word, window, counts[word], word == last_word);
+                    window += counts[word];
+                }
+                progress.advance(size);
             }
-            progress.advance(size);
-        }
-        windows[i].clear();  // the next chunk grows in this memory
-        builder.finish();
-    };
-    parallel_for(trie.chunks.size(), options.threads, progress, build_chunk);
+            windows[i].clear();  // the next chunk grows in this memory
+            builder.finish();
+            chunk.spill(trie.spill);
+        });
+    }
     for (const ChunkStatistics& of_chunk : statistics) {
         for (unsigned k = 0; k < options.order; ++k) {
             for (unsigned r = 1; r <= 4; ++r) {
@@ -510,6 +600,7 @@ inline CountTrie build_count_trie(Buffer<std::uint32_t>& ids, std::uint64_t voca
         throw InputError("the order is " + std::to_string(options.order) +
                          "; choose an order from 1 to " + std::to_string(kMaxOrder));
     }
+    if (ids.empty()) throw InputError("the corpus has no sentences; there is nothing to count");
     if (ids.size() >= kPruned) {
         throw InputError("the corpus has " + std::to_string(ids.size()) +
                          " tokens; estimation in memory takes at most 2147483647. Train on a "
@@ -520,6 +611,8 @@ inline CountTrie build_count_trie(Buffer<std::uint32_t>& ids, std::uint64_t voca
         count_words(ids.span(), vocabulary_size, options.threads, progress);
     CountTrie trie;
     trie.order = options.order;
+    trie.spill = options.plan.spill;
+    trie.spill.spill(ids);
     trie.unigram_count = Buffer<std::uint32_t>(vocabulary_size, 0);
     trie.counts_of_counts.assign(options.order, {});
     if (options.order == 1) {
@@ -528,6 +621,7 @@ inline CountTrie build_count_trie(Buffer<std::uint32_t>& ids, std::uint64_t voca
         return trie;
     }
     const Buckets buckets = cut_buckets(counts.span());
+    count_trie::check_buckets(buckets, options.plan);
     counts[kBeginSentence] = counts[kEndSentence];  // what precedes words: <s>, never </s>
     counts[kEndSentence] = 0;
     trie.codes = WordCodes(counts.span());

@@ -221,75 +221,109 @@ inline Buffer<std::uint32_t> count_words(Span<const std::uint32_t> ids,
     return std::move(tables[0]);
 }
 
-// Text order -> grouped by bucket of the last word, in one block for the buckets from cuts[i] to
-// cuts[i + 1], so that blocks can be released one by one. The windows of <s> are not made: nothing
-// precedes it; first_words receives instead, in text order, the first word of each sentence.
+// Text order -> grouped by bucket of the last word. Buckets are collected in rounds, of which each
+// reads the whole text: fewer rounds are faster, more need less memory.
 template <unsigned W>
-std::vector<Buffer<Window<W>>> partition_windows(Span<const std::uint32_t> ids,
-                                                 const WordCodes& codes, const Buckets& buckets,
-                                                 const std::vector<std::size_t>& cuts,
-                                                 const WindowLayout& layout,
-                                                 Buffer<std::uint32_t>& first_words,
-                                                 unsigned threads, Progress& progress) {
-    const std::size_t parts = std::clamp(threads, 1U, 64U);
-    const std::vector<std::uint64_t> text = cut_at_sentences(ids, parts);
-
-    // Where each part writes into each bucket.
-    const std::size_t row = buckets.size() + 1;  // the last column counts sentences
-    Buffer<std::uint64_t> cursor(parts * row, 0);
-    parallel_for(parts, threads, progress, [&](std::size_t part, unsigned) {
-        std::uint64_t* counts = cursor.data() + part * row;
-        for (std::uint64_t i = text[part]; i < text[part + 1]; ++i) {
-            ++counts[buckets.bucket_of[ids[i]]];
-            counts[row - 1] += ids[i] == kEndSentence;
-        }
-    });
-    for (std::size_t column = 0; column < row; ++column) {
-        std::uint64_t position = column + 1 == row ? 0 : buckets.begin[column];
-        for (std::size_t part = 0; part < parts; ++part) {
-            const std::uint64_t count = cursor[part * row + column];
-            cursor[part * row + column] = position;
-            position += count;
-        }
-        if (column + 1 == row) first_words.resize(position);
-    }
-
-    std::vector<Buffer<Window<W>>> blocks;
-    Buffer<Window<W>*> first_window(buckets.size());
-    for (std::size_t block = 0; block + 1 < cuts.size(); ++block) {
-        const std::uint64_t begin = buckets.begin[cuts[block]];
-        blocks.emplace_back(buckets.begin[cuts[block + 1]] - begin);
-        for (std::size_t bucket = cuts[block]; bucket < cuts[block + 1]; ++bucket) {
-            first_window[bucket] = blocks.back().data() + (buckets.begin[bucket] - begin);
-        }
-    }
-    parallel_for(parts, threads, progress, [&](std::size_t part, unsigned) {
-        constexpr std::uint64_t kReport = 1 << 20;
-        std::uint64_t* counts = cursor.data() + part * row;
-        Buffer<Window<W>*> end(buckets.size());
-        for (std::size_t bucket = 0; bucket < buckets.size(); ++bucket) {
-            end[bucket] = first_window[bucket] + (counts[bucket] - buckets.begin[bucket]);
-        }
-        History<W> history(layout);
-        bool first = true;
-        for (std::uint64_t i = text[part]; i < text[part + 1]; ++i) {
-            const std::uint32_t word = ids[i];
-            if (first) {
-                history.reset();
-                history.push(codes.code(kBeginSentence));
-                first_words[counts[row - 1]++] = word;
+class WindowCollector {
+  public:
+    WindowCollector(const Buffer<std::uint32_t>& ids, const WordCodes& codes,
+                    const Buckets& buckets, const WindowLayout& layout, unsigned threads,
+                    Progress& progress)
+        : ids_(ids),
+          codes_(codes),
+          buckets_(buckets),
+          layout_(layout),
+          threads_(threads),
+          progress_(progress),
+          text_(cut_at_sentences(ids.span(), std::clamp(threads, 1U, 64U))),
+          counts_(parts() * buckets.size(), 0),
+          first_words_(parts()) {
+        parallel_for(parts(), threads, progress, [&](std::size_t part, unsigned) {
+            std::uint64_t* counts = counts_.data() + part * buckets.size();
+            bool begins = true;
+            for (std::uint64_t i = text_[part]; i < text_[part + 1]; ++i) {
+                if (begins) first_words_[part].push_back(ids[i]);
+                begins = ids[i] == kEndSentence;
+                ++counts[buckets.bucket_of[ids[i]]];
+                if ((i & (kReport - 1)) == 0) ids.rest(text_[part], i);
             }
-            first = word == kEndSentence;
-            const std::uint32_t bucket = buckets.bucket_of[word];
-            Window<W> window = history.packed();
-            deposit(window, 0, layout.relative_bits, word - buckets.first_word[bucket]);
-            window.part[W - 1] |= first ? kNoWord : ids[i + 1];
-            *end[bucket]++ = window;
-            history.push(codes.code(word));
-            if ((i & (kReport - 1)) == 0) progress.advance(kReport);
+        });
+    }
+
+    // The windows of the buckets from cuts[begin] to cuts[end], in one block from each cut to the
+    // next, so that blocks can be released one by one. The windows of <s> are not made: nothing
+    // precedes it.
+    std::vector<Buffer<Window<W>>> collect(const std::vector<std::size_t>& cuts, std::size_t begin,
+                                           std::size_t end) const {
+        std::vector<Buffer<Window<W>>> blocks;
+        const std::size_t first = cuts[begin];
+        const std::size_t size = cuts[end] - first;
+        Buffer<Window<W>*> cursor(parts() * size);  // where each part writes into each bucket
+        for (std::size_t cut = begin; cut < end; ++cut) {
+            blocks.emplace_back(buckets_.begin[cuts[cut + 1]] - buckets_.begin[cuts[cut]]);
+            Window<W>* window = blocks.back().data();
+            for (std::size_t bucket = cuts[cut]; bucket < cuts[cut + 1]; ++bucket) {
+                for (std::size_t part = 0; part < parts(); ++part) {
+                    cursor[part * size + (bucket - first)] = window;
+                    window += counts_[part * buckets_.size() + bucket];
+                }
+            }
         }
-    });
-    return blocks;
-}
+        parallel_for(parts(), threads_, progress_, [&](std::size_t part, unsigned) {
+            fill(part, first, size, cursor.data() + part * size);
+        });
+        return blocks;
+    }
+
+    // The first word of each sentence, in text order.
+    Buffer<std::uint32_t> first_words() const {
+        Buffer<std::uint32_t> words;
+        for (const Buffer<std::uint32_t>& part : first_words_) {
+            words.append(part.data(), part.size());
+        }
+        return words;
+    }
+
+  private:
+    static constexpr std::uint64_t kReport = 1 << 20;
+
+    std::size_t parts() const { return text_.size() - 1; }
+
+    // Writes the windows of buckets [first, first + size) in one part of the text.
+    void fill(std::size_t part, std::size_t first, std::size_t size, Window<W>** cursor) const {
+        History<W> history(layout_);
+        bool begins = true;
+        for (std::uint64_t i = text_[part]; i < text_[part + 1]; ++i) {
+            const std::uint32_t word = ids_[i];
+            if (begins) {
+                history.reset();
+                history.push(codes_.code(kBeginSentence));
+            }
+            begins = word == kEndSentence;
+            const std::uint32_t bucket = buckets_.bucket_of[word];
+            if (bucket - first < size) {
+                Window<W> window = history.packed();
+                deposit(window, 0, layout_.relative_bits, word - buckets_.first_word[bucket]);
+                window.part[W - 1] |= begins ? kNoWord : ids_[i + 1];
+                *cursor[bucket - first]++ = window;
+            }
+            history.push(codes_.code(word));
+            if ((i & (kReport - 1)) == 0) {
+                ids_.rest(text_[part], i);
+                progress_.advance(kReport);
+            }
+        }
+    }
+
+    const Buffer<std::uint32_t>& ids_;
+    const WordCodes& codes_;
+    const Buckets& buckets_;
+    const WindowLayout& layout_;
+    unsigned threads_;
+    Progress& progress_;
+    std::vector<std::uint64_t> text_;                 // where the parts begin
+    Buffer<std::uint64_t> counts_;                    // per part, windows of each bucket
+    std::vector<Buffer<std::uint32_t>> first_words_;  // per part
+};
 
 }  // namespace ngram

@@ -25,6 +25,12 @@ struct NgramLevel {
     Buffer<float> log10_backoff;  // empty at the highest order
 
     std::size_t size() const { return log10_prob.size(); }
+    // These n-grams are not needed soon (Buffer::rest).
+    void rest(std::size_t begin, std::size_t end) const {
+        if (!word.empty()) word.rest(begin, end), suffix.rest(begin, end);
+        log10_prob.rest(begin, end);
+        if (!log10_backoff.empty()) log10_backoff.rest(begin, end);
+    }
 };
 
 struct SortedNgrams {

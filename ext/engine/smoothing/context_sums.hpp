@@ -76,16 +76,19 @@ class Task {
     Task(CountTrie& trie, const Buffer<float>& unigram, const std::vector<Discounts>& discounts,
          std::size_t task)
         : trie_(trie),
+          task_(task),
           discounts_(discounts),
           sum_cursor_(trie.vocabulary_size()),
           cursor_(trie.vocabulary_size(), trie.order),
           open_(trie.order + 1) {
         for (TrieChunk& chunk : trie.chunks) {
+            TriePart& part = chunk.parts[task];
+            part.probability.resize(part.nodes);
             for (std::uint32_t word = chunk.first_word; word < chunk.end_word; ++word) {
-                const EventStart start = trie.starts[task][word];
-                sum_cursor_[word] = chunk.stream.data() + start.stream;
+                const EventStart start = part.starts[word - chunk.first_word];
+                sum_cursor_[word] = part.stream.data() + start.stream;
                 cursor_[word].event = sum_cursor_[word];
-                cursor_[word].probability = chunk.probability.data() + start.node;
+                cursor_[word].probability = part.probability.data() + start.node;
                 cursor_[word].lower()[0] = unigram[word];
             }
         }
@@ -96,7 +99,7 @@ class Task {
         for (unsigned k = 1; k < trie_.order; ++k) contexts += chunk.opened[k];
         chunk.gamma.resize(contexts);
         gamma_ = chunk.gamma.data();
-        event_ = chunk.stream.data();
+        event_ = chunk.lengths.data();
         next_ = chunk.next.data();
         const std::uint64_t base = trie_.first_event[chunk.first_word];
         const auto first_event = [&](std::uint32_t word) { return trie_.first_event[word] - base; };
@@ -112,6 +115,16 @@ class Task {
             run_block(begin, end, end, nullptr, false);
         }
         chunk.next.clear();
+        chunk.lengths.rest();
+        trie_.spill.spill(chunk.gamma);
+    }
+
+    // Leaves the probabilities only.
+    void finish() {
+        for (TrieChunk& chunk : trie_.chunks) {
+            chunk.parts[task_].release_events();
+            trie_.spill.spill(chunk.parts[task_].probability);
+        }
     }
 
   private:
@@ -160,7 +173,7 @@ class Task {
             const unsigned shared = event[0];
             const unsigned length = event[1];
             if (i >= limit && shared <= 1) break;
-            event += kEventBytes + (length - shared);
+            event += kEventBytes;
             const unsigned first = std::max(shared, known_) + 1;
             const unsigned top = std::min(length, longest);
             for (unsigned k = first; k <= top; ++k) open_[k] = contexts++;
@@ -228,10 +241,11 @@ class Task {
 
     std::uint32_t count(std::uint32_t word, const std::uint8_t* byte) const {
         if (*byte < kLargeCount) return *byte;
-        return trie_.chunks[trie_.chunk_of[word]].count(byte);
+        return trie_.chunks[trie_.chunk_of[word]].parts[task_].count(byte);
     }
 
     CountTrie& trie_;
+    std::size_t task_;
     const std::vector<Discounts>& discounts_;  // [k - 1] of order k
     Buffer<const std::uint8_t*> sum_cursor_;   // per word, its next event in the first walk
     CursorTable cursor_;                       // per word, in the second walk
@@ -251,7 +265,6 @@ inline void sum_contexts(CountTrie& trie, const Buffer<float>& unigram,
                          const std::vector<Discounts>& discounts, unsigned threads,
                          Progress& progress) {
     if (trie.order == 1) return;
-    for (TrieChunk& chunk : trie.chunks) chunk.probability.resize(chunk.words.size());
     progress.begin("sum contexts", trie.first_event.back());
     parallel_for(trie.tasks.size() - 1, threads, progress, [&](std::size_t task, unsigned) {
         context_sums::Task work(trie, unigram, discounts, task);
@@ -259,8 +272,8 @@ inline void sum_contexts(CountTrie& trie, const Buffer<float>& unigram,
             work.run(trie.chunks[chunk]);
             progress.advance(trie.events(trie.chunks[chunk]));
         }
+        work.finish();
     });
-    trie.starts.clear();
 }
 
 }  // namespace ngram

@@ -72,31 +72,36 @@ inline void write_chunk(const CountTrie& trie, TrieChunk& chunk, std::vector<std
     // In a loop of its own, which keeps many cache misses under way.
     for (std::uint32_t& word : chunk.words) word = trie.codes.word(word);
     std::array<std::uint32_t, kMaxOrder + 1> index;  // by order, of the current n-gram
-    const std::uint8_t* event = chunk.stream.data();
-    const std::uint8_t* end = chunk.stream.data() + chunk.stream.size();
+    std::vector<const float*> probabilities;         // per part, of its next node
+    for (const TriePart& part : chunk.parts) probabilities.push_back(part.probability.data());
+    const PartSwitch* change = chunk.switches.begin();
+    const float** probability = probabilities.data();
     const std::uint32_t* left = chunk.words.data();
-    const float* probability = chunk.probability.data();
     const float* gamma = chunk.gamma.data();
-    while (event != end) {
-        const unsigned shared = event[0];
-        const unsigned length = event[1];
-        event += kEventBytes + (length - shared);
+    const std::uint64_t events = chunk.lengths.size() / kEventBytes;
+    for (std::uint64_t i = 0; i < events; ++i) {
+        if (change != chunk.switches.end() && change->event == i) {
+            probability = probabilities.data() + (change++)->part;
+        }
+        const unsigned shared = chunk.lengths[kEventBytes * i];
+        const unsigned length = chunk.lengths[kEventBytes * i + 1];
         unsigned k = shared + 1;
         if (k == 1) {
             index[1] = *left;
             if (index[1] != kUnkWord) ngrams.levels[0].log10_backoff[index[1]] = *gamma;
-            ++k, ++left, ++probability, ++gamma;
+            ++k, ++left, ++*probability, ++gamma;
         }
-        for (; k <= length; ++k, ++left, ++probability) {
+        for (; k <= length; ++k, ++left) {
             const float backoff = k < trie.order ? *gamma++ : 1.0F;
-            if (*probability < 0) continue;
+            const float value = *(*probability)++;
+            if (value < 0) continue;
             NgramLevel& level = ngrams.levels[k - 1];
-            const std::uint64_t i = next[k]++;
-            index[k] = static_cast<std::uint32_t>(i);
-            level.word[i] = *left;
-            level.suffix[i] = index[k - 1];
-            level.log10_prob[i] = *probability;
-            if (k < trie.order) level.log10_backoff[i] = backoff;
+            const std::uint64_t at = next[k]++;
+            index[k] = static_cast<std::uint32_t>(at);
+            level.word[at] = *left;
+            level.suffix[at] = index[k - 1];
+            level.log10_prob[at] = value;
+            if (k < trie.order) level.log10_backoff[at] = backoff;
         }
     }
 }
@@ -133,10 +138,10 @@ inline Estimate estimate(CountTrie& trie, const std::vector<Discounts>& discount
     for (unsigned k = 2; k <= trie.order; ++k) {
         const std::uint64_t size = first.back()[k];
         NgramLevel& level = levels[k - 1];
-        level.word.resize(size);
-        level.suffix.resize(size);
-        level.log10_prob.resize(size);
-        if (k < trie.order) level.log10_backoff.resize(size);
+        level.word = trie.spill.allocate<std::uint32_t>(size);
+        level.suffix = trie.spill.allocate<std::uint32_t>(size);
+        level.log10_prob = trie.spill.allocate<float>(size);
+        if (k < trie.order) level.log10_backoff = trie.spill.allocate<float>(size);
     }
 
     trie.recycling.reset();
@@ -145,16 +150,14 @@ inline Estimate estimate(CountTrie& trie, const std::vector<Discounts>& discount
     parallel_for(trie.chunks.size(), options.threads, progress, [&](std::size_t i, unsigned) {
         TrieChunk& chunk = trie.chunks[i];
         estimation::write_chunk(trie, chunk, first[i], result.ngrams);
-        if (options.log10) {
-            for (unsigned k = 2; k <= trie.order; ++k) {
-                estimation::to_log10(levels[k - 1], first[i][k], first[i + 1][k]);
-            }
+        for (unsigned k = 2; k <= trie.order; ++k) {
+            const std::uint64_t begin = first[i][k];
+            const std::uint64_t end = first[i + 1][k];
+            if (options.log10) estimation::to_log10(levels[k - 1], begin, end);
+            levels[k - 1].rest(begin, end);
         }
         progress.advance(trie.events(chunk));
-        chunk.stream.clear();
-        chunk.words.clear();
-        chunk.probability.clear();
-        chunk.gamma.clear();
+        chunk = TrieChunk{};
     });
     if (options.log10) estimation::to_log10(levels[0], 0, levels[0].size());
     return result;

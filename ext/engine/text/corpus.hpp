@@ -26,6 +26,7 @@
 #include "base/errors.hpp"
 #include "base/parallel.hpp"
 #include "base/progress.hpp"
+#include "base/spill.hpp"
 #include "text/input_file.hpp"
 #include "text/tokenizer.hpp"
 #include "text/vocabulary.hpp"
@@ -51,13 +52,16 @@ class CorpusReader {
     static constexpr std::uint32_t kProvisional = 0x80000000U;
     static constexpr const char* kSentences = "sentence";
 
+    // Ids beyond `id_bytes` go to the folder of `spill`.
     CorpusReader(TokenizerKind kind, bool skip_symbols, unsigned threads,
-                 std::size_t piece_bytes = kPieceBytes)
+                 std::size_t piece_bytes = kPieceBytes, const Spill& spill = {},
+                 std::size_t id_bytes = 0)
         : kind_(kind),
           skip_symbols_(skip_symbols),
           threads_(std::max(1U, threads)),
           piece_bytes_(std::max<std::size_t>(1, piece_bytes)),
-          pieces_(threads_ == 1 ? 1 : threads_ * kPiecesPerThread) {}
+          pieces_(threads_ == 1 ? 1 : threads_ * kPiecesPerThread),
+          ids_(spill, id_bytes) {}
 
     // A regular file, read by the threads themselves.
     void read_file(const std::string& path, Progress& progress) {
@@ -153,8 +157,7 @@ class CorpusReader {
     // The reader is empty afterwards and not used again.
     std::shared_ptr<Vocabulary> take_vocabulary() { return words_.finish(); }
     std::shared_ptr<Buffer<std::uint32_t>> take_ids() {
-        ids_.shrink_to_fit();
-        return std::make_shared<Buffer<std::uint32_t>>(std::move(ids_));
+        return std::make_shared<Buffer<std::uint32_t>>(ids_.take());
     }
 
   private:
@@ -204,7 +207,7 @@ class CorpusReader {
                 clear(piece);
                 read(index, piece, OwnWords{words_});
                 check(piece);
-                ids_.append(piece.ids.data(), piece.ids.size());
+                std::copy(piece.ids.begin(), piece.ids.end(), ids_.extend(piece.ids.size()));
                 sentences_ += piece.sentences;
                 poll(progress);
             }
@@ -214,7 +217,7 @@ class CorpusReader {
             clear(pieces_[index]);
             read(index, pieces_[index], SharedWords{words_, pieces_[index].fresh});
         });
-        std::size_t size = ids_.size();
+        std::size_t size = 0;
         for (std::size_t index = 0; index < count; ++index) {
             Piece& piece = pieces_[index];
             check(piece);
@@ -223,13 +226,10 @@ class CorpusReader {
             piece.ids_begin = size;
             size += piece.ids.size();
         }
-        if (size > ids_.size()) {
-            ids_.reserve(std::min(size + size / 2, std::max(size, ids_.size() * 3 / 2)));
-            ids_.resize(size);
-        }
+        std::uint32_t* const ids = ids_.extend(size);
         parallel_for(count, threads_, progress, [&](std::size_t index, unsigned) {
             const Piece& piece = pieces_[index];
-            std::uint32_t* const out = ids_.data() + piece.ids_begin;
+            std::uint32_t* const out = ids + piece.ids_begin;
             for (std::size_t i = 0; i < piece.ids.size(); ++i) {
                 const std::uint32_t id = piece.ids[i];
                 out[i] = (id & kProvisional) == 0 ? id : piece.fresh_ids[id & ~kProvisional];
@@ -424,7 +424,7 @@ class CorpusReader {
     // A last line without line end is a sentence if it has tokens.
     void end_stream() {
         if (ids_.size() > stream_ids_ && ids_.back() != kEos) {
-            ids_.push_back(kEos);
+            *ids_.extend(1) = kEos;
             ++sentences_;
         }
         name_.clear();
@@ -451,7 +451,7 @@ class CorpusReader {
     std::chrono::steady_clock::time_point polled_{};
 
     VocabularyBuilder words_;
-    Buffer<std::uint32_t> ids_;
+    SpilledArray<std::uint32_t> ids_;
     std::uint64_t sentences_ = 0;
     std::uint64_t bytes_ = 0;
 

@@ -7,16 +7,19 @@ Read next: `ext/engine/counts/count_trie.hpp`, `ext/engine/smoothing`.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stddef cimport size_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
+import os
+
 import numpy as np
 
 from ngram._core.ngrams cimport CSortedNgrams, wrap_ngrams
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
-from ngram._core.text cimport TokenIds
+from ngram._core.text cimport Spill, TokenIds
 from ngram._core.vocabulary cimport Buffer, Span
 
 from ngram.errors import InputError
@@ -27,9 +30,17 @@ ctypedef const uint8_t const_byte
 cdef extern from "counts/count_trie.hpp" namespace "ngram" nogil:
     const unsigned kMaxOrder
 
+    cdef cppclass MemoryPlan:
+        uint64_t round_windows
+        uint64_t bucket_windows
+        uint64_t chunk_events
+        size_t tasks
+        Spill spill
+
     cdef cppclass CountOptions:
         unsigned order
         unsigned threads
+        MemoryPlan plan
         vector[uint64_t] thresholds
         Span[const_byte] listed
 
@@ -85,6 +96,8 @@ cdef class Estimator:
         dropped.
     listed : ndarray of uint8 of shape (vocabulary_size,), optional
         1 for the words of the limited vocabulary; n-grams with others are dropped.
+    plan : ngram.memory.MemoryPlan, optional
+        What to hold in memory at once; by default, everything.
     threads : int
     progress : callable, optional
         Called as progress(stage, done, total).
@@ -105,8 +118,8 @@ cdef class Estimator:
     cdef cbool smoothed
 
     def __init__(self, TokenIds tokens not None, vocabulary_size, order, *,
-                 consume=False, prune=(), const uint8_t[::1] listed=None, threads=1,
-                 progress=None):
+                 consume=False, prune=(), const uint8_t[::1] listed=None, plan=None,
+                 threads=1, progress=None):
         cdef CountOptions options
         options.order = order
         options.threads = threads
@@ -117,6 +130,12 @@ cdef class Estimator:
                     f"listed has {listed.shape[0]} entries for {vocabulary_size} words"
                 )
             options.listed = Span[const_byte](&listed[0], listed.shape[0])
+        if plan is not None:
+            options.plan.round_windows = plan.round_windows
+            options.plan.bucket_windows = plan.bucket_windows
+            options.plan.chunk_events = plan.chunk_events
+            options.plan.tasks = plan.tasks
+            options.plan.spill = Spill(os.fsencode(plan.temp_dir))
         self.vocabulary_size = vocabulary_size
         self.order = order
         cdef unique_ptr[Progress] watched = watch(progress)

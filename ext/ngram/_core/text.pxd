@@ -11,6 +11,12 @@ from ngram._core.vocabulary cimport Buffer, CVocabulary, Span
 ctypedef const string_view const_view
 
 
+cdef extern from "base/spill.hpp" namespace "ngram" nogil:
+    cdef cppclass Spill:
+        Spill() noexcept
+        Spill(string folder) except +raise_ngram_error
+
+
 cdef extern from "text/tokenizer.hpp" namespace "ngram" nogil:
     cdef enum class TokenizerKind "ngram::TokenizerKind"(uint8_t):
         kWhitespace
@@ -25,7 +31,8 @@ cdef extern from "text/tokenizer.hpp" namespace "ngram" nogil:
 cdef extern from "text/corpus.hpp" namespace "ngram" nogil:
     cdef cppclass CCorpusReader "ngram::CorpusReader":
         CCorpusReader(
-            TokenizerKind kind, cbool skip_symbols, unsigned threads, size_t piece_bytes
+            TokenizerKind kind, cbool skip_symbols, unsigned threads, size_t piece_bytes,
+            const Spill& spill, size_t id_bytes
         ) except +raise_ngram_error
         void read_file(
             const string& path, Progress& progress

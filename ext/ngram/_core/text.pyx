@@ -204,6 +204,9 @@ cdef class CorpusReader:
         Bytes read so far and in all; a total of 0 is unknown.
     piece_bytes : int
         How much text a thread takes at a time.
+    temp_dir : str
+        Folder of a temporary file for the ids beyond `id_bytes`; "" keeps all in memory.
+    id_bytes : int
     """
 
     def __cinit__(
@@ -214,12 +217,15 @@ cdef class CorpusReader:
         unsigned int threads=1,
         progress=None,
         size_t piece_bytes=512 << 10,
+        temp_dir="",
+        size_t id_bytes=0,
     ):
         self.callback = progress
         self.progress = watch(progress)
         self.pointer.reset(
             new CCorpusReader(
-                tokenizer_kind(tokenizer), skip_symbols, threads, piece_bytes
+                tokenizer_kind(tokenizer), skip_symbols, threads, piece_bytes,
+                Spill(os.fsencode(temp_dir)), id_bytes,
             )
         )
 

@@ -1,0 +1,184 @@
+"""Memory: how much an estimate may take, and what goes to temporary files.
+
+Input: a budget as people write it ("4G", "80%") and the size of a corpus. Output: a
+`MemoryPlan` for the compiled estimator: in memory if it fits, else in rounds, with
+finished parts in unnamed files of a folder. The plan never changes the result.
+Read next: `ngram/estimate.py`, `ext/engine/base/spill.hpp`.
+"""
+
+import math
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ngram.errors import InputError, MemoryBudgetError
+
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+DEFAULT = "80%"
+PROCESS = 96 << 20  # bytes: the interpreter, NumPy, and what threads read
+WORD = 128  # bytes: its spelling, hash slot, code, counts and offsets
+KEPT = 30  # bytes of a position in a chunk that is being built
+CHUNK = 64  # bytes of a position in a chunk whose n-grams are collected
+PART = 20  # bytes of a position in the part of a task
+WINDOW_WORDS = (2, 3, 4, 6, 8, 16, 32, 64, 144)  # 64-bit words a window may have
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What the estimator holds in memory at once; 0 and "" mean no limit.
+
+    Attributes
+    ----------
+    round_windows : int
+        Windows collected and sorted at once.
+    bucket_windows : int
+        Windows of the most frequent token that still fit.
+    chunk_events : int
+        Positions whose n-grams are built by one thread at once.
+    tasks : int
+        Parts into which the contexts are cut.
+    temp_dir : str
+        Folder of the temporary files.
+    """
+
+    round_windows: int = 0
+    bucket_windows: int = 0
+    chunk_events: int = 0
+    tasks: int = 0
+    temp_dir: str = ""
+
+
+@dataclass(frozen=True)
+class MemoryBudget:
+    """How many bytes may be used, and where temporary files go.
+
+    Attributes
+    ----------
+    bytes : int
+    temp_dir : str
+        An existing folder.
+    """
+
+    bytes: int
+    temp_dir: str
+
+    @classmethod
+    def of(
+        cls, memory: int | str | None, temp_dir: str | os.PathLike[str] | None
+    ) -> "MemoryBudget":
+        """Check what a caller passed: None is 80 % of memory, and the system's folder.
+
+        Raises
+        ------
+        InputError
+            If `memory` is no amount, or `temp_dir` no folder that can be written.
+        """
+        folder = tempfile.gettempdir() if temp_dir is None else os.fspath(temp_dir)
+        if not Path(folder).is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError(
+                f"temp_dir is {folder!r}: pass a folder that exists and can be written."
+            )
+        return cls(_bytes(DEFAULT if memory is None else memory), folder)
+
+    @property
+    def id_bytes(self) -> int:
+        """Bytes of token ids that may stay in memory."""
+        return self.bytes // 8
+
+    def plan(
+        self, positions: int, vocabulary_size: int, *, order: int, threads: int
+    ) -> MemoryPlan:
+        """Return how to estimate a corpus within the budget.
+
+        Parameters
+        ----------
+        positions : int
+            Tokens and sentence ends.
+        vocabulary_size, order, threads : int
+
+        Raises
+        ------
+        MemoryBudgetError
+            If the budget, or the room on the disk, is too small.
+        """
+        if order == 1 or _in_memory(positions, vocabulary_size, order) <= self.bytes:
+            return MemoryPlan()
+        cursors = threads * vocabulary_size * (8 + 16 * math.ceil((order + 5) / 4))
+        fixed = PROCESS + vocabulary_size * WORD + cursors
+        window = 8 * _window_words(vocabulary_size, order)
+        least = fixed + (32 << 20) * threads
+        if self.bytes < least:
+            raise MemoryBudgetError(
+                f"{vocabulary_size:,} tokens in the vocabulary at order {order} with"
+                f" {threads} threads take at least {_megabytes(least)}, but memory is"
+                f" limited to {_megabytes(self.bytes)}. Raise memory, lower the order"
+                " or the number of threads."
+            )
+        self._check_disk(positions, order)
+        room = self.bytes - fixed
+        chunk = max(1 << 14, min(positions // 64, room // (4 * CHUNK * threads)))
+        windows = (room - threads * chunk * KEPT) // window
+        return MemoryPlan(
+            round_windows=max(chunk, windows // 2),
+            bucket_windows=windows // 4,
+            chunk_events=chunk,
+            tasks=max(2 * threads, math.ceil(threads * positions * PART * 3 / room)),
+            temp_dir=self.temp_dir,
+        )
+
+    def _check_disk(self, positions: int, order: int) -> None:
+        needed = int(positions * (12 + 29 * _ngrams(order)))
+        free = shutil.disk_usage(self.temp_dir).free
+        if needed > free:
+            raise MemoryBudgetError(
+                f"{positions:,} tokens and sentence ends at order {order} do not fit in"
+                f" {_megabytes(self.bytes)} of memory, and temporary files of up to"
+                f" {_megabytes(needed)} do not fit in {self.temp_dir}, which has"
+                f" {_megabytes(free)} free. Pass another temp_dir, or raise memory."
+            )
+
+
+def _ngrams(order: int) -> float:
+    """Return about how many n-grams a position opens, at most on real text."""
+    return min(order - 1, 1) * 0.7 + max(order - 2, 0) * 0.85
+
+
+def _window_words(vocabulary_size: int, order: int) -> int:
+    """Return how many 64-bit words a window has (counts/windows.hpp)."""
+    code_bits = int(vocabulary_size * 1.5).bit_length()
+    bits = 14 + (order - 1) * code_bits + vocabulary_size.bit_length()
+    needed = math.ceil(bits / 64)
+    return next((words for words in WINDOW_WORDS if words >= needed), WINDOW_WORDS[-1])
+
+
+def _in_memory(positions: int, vocabulary_size: int, order: int) -> int:
+    """Return about how many bytes an estimate in memory takes at its peak."""
+    ngrams = _ngrams(order)
+    counting = 8 * _window_words(vocabulary_size, order) + 10 + 6 * ngrams
+    collecting = 10 + 25 * ngrams
+    return PROCESS + int(positions * max(counting, collecting)) + vocabulary_size * WORD
+
+
+def _bytes(memory: int | str) -> int:
+    """Return a budget in bytes: of a number, or of text like "4G" or "80%"."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%|[KMGT]?)i?[Bb]?", str(memory).strip())
+    percent = match is not None and match[2] == "%"
+    if match is None or not 0 < float(match[1]) <= (100 if percent else math.inf):
+        raise InputError(
+            f"memory is {memory!r}: pass bytes, or a text like '4G', '512M' or '80%'."
+        )
+    number = float(match[1])
+    if percent:
+        return int(number / 100 * _physical_memory())
+    return int(number * UNITS[match[2]])
+
+
+def _physical_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MB"

@@ -1,0 +1,227 @@
+"""Memory: any plan gives the same n-grams, budgets hold, and nothing is left behind."""
+
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ngram
+from ngram._core.estimate import Estimator
+from ngram._core.ngrams import SortedNgrams
+from ngram._core.text import CorpusReader, TokenIds
+from ngram.errors import InputError, MemoryBudgetError
+from ngram.memory import MemoryBudget, MemoryPlan
+from ngram.vocabulary import Vocabulary
+
+DISCOUNTS = np.array([[0.5, 1.0, 1.5]] * 4, np.float32)
+MEGABYTE = 1 << 20
+
+
+def lines(count: int) -> list[str]:
+    """Return sentences with one word in every fourth place, some of them empty."""
+    generator = random.Random(5)
+    return [
+        " ".join(
+            "그"
+            if generator.random() < 0.25
+            else f"w{int(generator.paretovariate(0.7))}"
+            for _ in range(generator.randrange(25))
+        )
+        for _ in range(count)
+    ]
+
+
+def read(texts: list[str], folder: str = "", id_bytes: int = 0) -> TokenIds:
+    reader = CorpusReader(
+        "whitespace", threads=2, temp_dir=folder, id_bytes=id_bytes, piece_bytes=512
+    )
+    reader.read_sentences(texts)
+    return reader.finish()
+
+
+def estimate(
+    texts: list[str], plan: MemoryPlan | None, threads: int, *, prune: bool = False
+) -> tuple[SortedNgrams, list[list[int]]]:
+    tokens, vocabulary = read(texts)
+    estimator = Estimator(
+        tokens,
+        len(vocabulary),
+        4,
+        prune=(0, 0, 1, 1) if prune else (),
+        plan=plan,
+        threads=threads,
+    )
+    ngrams, _ = estimator.smooth(DISCOUNTS, threads=threads)
+    return ngrams, estimator.counts_of_counts.tolist()
+
+
+# --- The plan changes nothing ---
+
+
+@pytest.mark.parametrize("prune", [False, True])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_rounds_tasks_and_files_change_no_bit(
+    tmp_path: Path, threads: int, prune: bool
+) -> None:
+    texts = lines(3_000)
+    expected, counts = estimate(texts, None, 1, prune=prune)
+    for windows, events, tasks in ((1, 1, 1), (9_000, 5_000, 7), (20_000, 3_000, 40)):
+        plan = MemoryPlan(
+            round_windows=windows,
+            chunk_events=events,
+            tasks=tasks,
+            temp_dir=str(tmp_path),
+        )
+        ngrams, counts_of_counts = estimate(texts, plan, threads, prune=prune)
+        assert counts_of_counts == counts
+        assert ngrams == expected
+        assert not list(tmp_path.iterdir())
+
+
+@given(
+    texts=st.lists(
+        st.lists(st.sampled_from("abcde"), max_size=6).map(" ".join),
+        min_size=1,
+        max_size=12,
+    ),
+    windows=st.integers(0, 9),
+    events=st.integers(0, 5),
+    tasks=st.integers(0, 6),
+)
+def test_any_plan_changes_no_bit_of_small_texts(
+    texts: list[str], windows: int, events: int, tasks: int
+) -> None:
+    plan = MemoryPlan(
+        round_windows=windows, chunk_events=events, tasks=tasks, temp_dir=os.curdir
+    )
+    assert estimate(texts, plan, 2) == estimate(texts, None, 1)
+
+
+def test_ids_in_a_file_are_the_same(tmp_path: Path) -> None:
+    texts = [*lines(2_000), "the end"]
+    expected, words = read(texts)
+    for id_bytes in (1, 4_000, 10**6):
+        tokens, vocabulary = read(texts, str(tmp_path), id_bytes)
+        assert list(vocabulary) == list(words)
+        assert np.array_equal(tokens.ids, expected.ids)
+
+
+def test_a_small_budget_gives_the_same_model_file(tmp_path: Path) -> None:
+    vocabulary = Vocabulary.from_words([f"w{i}" for i in range(2_000)])
+    generator = np.random.default_rng(3)
+    ids = 3 + (2_000 * generator.random(1_000_000) ** 3).astype(np.uint32)
+    offsets = np.arange(0, len(ids) + 1, 20)
+    corpus = (ids, offsets, vocabulary)
+    files = tmp_path / "files"
+    files.mkdir()
+    for memory in ("4G", "140M"):
+        model = ngram.train(
+            corpus,
+            3,
+            memory=memory,
+            temp_dir=files,
+            threads=1,
+            discount_fallback=[0.5],
+        )
+        model.save(tmp_path / memory)
+        assert not list(files.iterdir())
+    budget = MemoryBudget.of("140M", files)
+    assert budget.plan(1_050_000, 2_003, order=3, threads=1).temp_dir == str(files)
+    assert (tmp_path / "4G").read_bytes() == (tmp_path / "140M").read_bytes()
+
+
+# --- Budgets ---
+
+
+def test_what_fits_has_no_plan(tmp_path: Path) -> None:
+    budget = MemoryBudget.of("4G", tmp_path)
+    assert budget.plan(10**6, 10**4, order=5, threads=2) == MemoryPlan()
+
+
+@pytest.mark.parametrize("positions", [10**7, 10**8, 10**9])
+def test_smaller_budgets_make_smaller_rounds_and_parts(
+    tmp_path: Path, positions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**15))
+    plans = [
+        MemoryBudget.of(size, tmp_path).plan(positions, 10**6, order=5, threads=2)
+        for size in ("500M", "700M")
+    ]
+    assert plans[0].round_windows < plans[1].round_windows
+    assert plans[0].tasks > plans[1].tasks
+    for plan, size in zip(plans, (500, 700), strict=True):
+        windows = 16 * (plan.round_windows + 2 * plan.bucket_windows)
+        assert windows < size * MEGABYTE
+
+
+def test_a_budget_below_the_vocabulary_says_what_is_needed(tmp_path: Path) -> None:
+    budget = MemoryBudget.of("100M", tmp_path)
+    with pytest.raises(MemoryBudgetError, match=r"at least 617\.8 MB.*100\.0 MB"):
+        budget.plan(10**8, 2 * 10**6, order=5, threads=2)
+
+
+def test_a_disk_without_room_is_an_error_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**9))
+    budget = MemoryBudget.of("1G", tmp_path)
+    with pytest.raises(MemoryBudgetError, match=r"which has 953\.7 MB free. Pass anot"):
+        budget.plan(10**8, 10**6, order=5, threads=2)
+
+
+def test_a_token_too_frequent_for_the_plan_is_an_error() -> None:
+    tokens, vocabulary = read(["a a a b"] * 20_000)
+    plan = MemoryPlan(bucket_windows=10_000)
+    with pytest.raises(
+        MemoryBudgetError, match="most frequent token occurs 60000 time"
+    ):
+        Estimator(tokens, len(vocabulary), 2, plan=plan)
+
+
+@pytest.mark.parametrize("folder", ["absent", "file"])
+def test_temp_dir_must_be_a_folder(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="pass a folder that exists"):
+        MemoryBudget.of(None, tmp_path / folder)
+
+
+# --- A disk that is full ---
+
+
+def limited_files(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_temporary_file_that_cannot_grow_is_an_error(tmp_path: Path) -> None:
+    program = """
+import sys, numpy, ngram
+from ngram._core.estimate import Estimator
+from ngram._core.text import CorpusReader
+from ngram.memory import MemoryPlan
+reader = CorpusReader("whitespace")
+reader.read_sentences([f"w{i} w{i % 97} w{i % 7} w{i}" for i in range(100_000)])
+tokens, vocabulary = reader.finish()
+plan = MemoryPlan(round_windows=50_000, tasks=4, temp_dir=sys.argv[1])
+try:
+    Estimator(tokens, len(vocabulary), 3, plan=plan, threads=2)
+except OSError as error:
+    print(error.strerror)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path],
+        preexec_fn=lambda: limited_files(100_000),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"a temporary file in {tmp_path} cannot be written: File too" in done.stdout
+    assert not list(tmp_path.iterdir())
