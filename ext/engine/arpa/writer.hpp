@@ -271,6 +271,15 @@ inline void check_words(const Vocabulary& vocabulary) {
     }
 }
 
+// The n-grams of one order before `end` and their suffixes are not needed soon.
+inline void rest_before(const SortedNgrams& ngrams, std::size_t order, std::size_t end) {
+    for (std::size_t k = order; k > 1 && end != 0; --k) {
+        const NgramLevel& level = ngrams.levels[k - 1];
+        level.rest(0, end);
+        end = level.suffix[end - 1];
+    }
+}
+
 inline std::string format_header(const SortedNgrams& ngrams) {
     std::string header = "\\data\\\n";
     for (std::size_t k = 1; k <= ngrams.order(); ++k) {
@@ -324,6 +333,10 @@ inline void write_arpa(const SortedNgrams& ngrams, const Vocabulary& vocabulary,
         }
         sink(block.text.data(), block.text.size());
         progress.advance(block.end - block.begin);
+        constexpr std::size_t kRest = std::size_t{1} << 20;  // lines
+        if (block.begin / kRest != block.end / kRest) {
+            arpa::rest_before(ngrams, block.order, block.begin);
+        }
     };
     ordered_pipeline<arpa::TextBlock>(threads, progress, fill, work, drain);
     const std::string_view ending = "\n\\end\\\n";
