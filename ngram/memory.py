@@ -104,7 +104,10 @@ class MemoryBudget:
         MemoryBudgetError
             If the budget, or the room on the disk, is too small.
         """
-        if order == 1 or _in_memory(positions, vocabulary_size, order) <= self.bytes:
+        ngrams = int(positions * _ngrams(order))
+        if order == 1 or self.bytes >= estimate_bytes(
+            positions, vocabulary_size, order, ngrams
+        ):
             return MemoryPlan()
         cursors = threads * vocabulary_size * (8 + 16 * math.ceil((order + 5) / 4))
         fixed = PROCESS + vocabulary_size * WORD + cursors
@@ -117,7 +120,7 @@ class MemoryBudget:
                 f" limited to {_megabytes(self.bytes)}. Raise memory, lower the order"
                 " or the number of threads."
             )
-        self._check_disk(positions, order)
+        self._check_disk(positions, ngrams)
         room = self.bytes - fixed
         chunk = max(1 << 14, min(positions // 64, room // (4 * CHUNK * threads)))
         windows = (room - threads * chunk * KEPT) // window
@@ -129,12 +132,12 @@ class MemoryBudget:
             temp_dir=self.temp_dir,
         )
 
-    def _check_disk(self, positions: int, order: int) -> None:
-        needed = int(positions * (12 + 29 * _ngrams(order)))
+    def _check_disk(self, positions: int, ngrams: int) -> None:
+        needed = temporary_bytes(positions, ngrams)
         free = shutil.disk_usage(self.temp_dir).free
         if needed > free:
             raise MemoryBudgetError(
-                f"{positions:,} tokens and sentence ends at order {order} do not fit in"
+                f"{positions:,} tokens and sentence ends do not fit in"
                 f" {_megabytes(self.bytes)} of memory, and temporary files of up to"
                 f" {_megabytes(needed)} do not fit in {self.temp_dir}, which has"
                 f" {_megabytes(free)} free. Pass another temp_dir, or raise memory."
@@ -154,12 +157,21 @@ def _window_words(vocabulary_size: int, order: int) -> int:
     return next((words for words in WINDOW_WORDS if words >= needed), WINDOW_WORDS[-1])
 
 
-def _in_memory(positions: int, vocabulary_size: int, order: int) -> int:
-    """Return about how many bytes an estimate in memory takes at its peak."""
-    ngrams = _ngrams(order)
-    counting = 8 * _window_words(vocabulary_size, order) + 10 + 6 * ngrams
-    collecting = 10 + 25 * ngrams
-    return PROCESS + int(positions * max(counting, collecting)) + vocabulary_size * WORD
+def estimate_bytes(
+    positions: int, vocabulary_size: int, order: int, ngrams: int
+) -> int:
+    """Return about how many bytes an estimate in memory takes at its peak.
+
+    `ngrams` is the number of n-grams of order 2 and more.
+    """
+    counting = positions * (8 * _window_words(vocabulary_size, order) + 10) + 6 * ngrams
+    collecting = positions * 10 + 18 * ngrams
+    return PROCESS + max(counting, collecting) + vocabulary_size * WORD
+
+
+def temporary_bytes(positions: int, ngrams: int) -> int:
+    """Return about how many bytes of temporary files an estimate writes, at most."""
+    return positions * 12 + 29 * ngrams
 
 
 def _bytes(memory: int | str) -> int:

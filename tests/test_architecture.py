@@ -36,6 +36,7 @@ MODULES = [
     "prediction",
     "model",
     "estimate",
+    "forecast",
     "demo",
     "cli",
 ]

@@ -78,11 +78,18 @@ def progress() -> Iterator[Report | None]:
     )
     tasks: dict[str, TaskID] = {}
 
+    shown = ""
+
     def report(stage: str, done: int, total: int) -> None:
-        if stage not in tasks:
+        nonlocal shown
+        if stage != shown:  # stages may come back, as in rounds
             for task in tasks.values():
                 bar.update(task, visible=False)
-            tasks[stage] = bar.add_task(stage, total=total or None, rate="")
+            if stage in tasks:
+                bar.reset(tasks[stage], total=total or None, visible=True)
+            else:
+                tasks[stage] = bar.add_task(stage, total=total or None, rate="")
+            shown = stage
         speed = bar.tasks[tasks[stage]].speed
         rate = f"{quantity(speed)}/s" if speed else ""
         bar.update(tasks[stage], completed=done, total=total or None, rate=rate)

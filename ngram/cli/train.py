@@ -1,6 +1,7 @@
 """`ngram train`: from text to a model file, or to ARPA."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ngram.cli.options import (
     tokenizer_option,
     whole_numbers,
 )
-from ngram.cli.output import print_json, progress, quantity
+from ngram.cli.output import print_json, print_table, progress, quantity
 
 
 @click.command("train", short_help="Train a model on text.")
@@ -109,11 +110,18 @@ from ngram.cli.output import print_json, progress, quantity
     metavar="DIR",
     help="Directory for temporary files.  [default: that of the system]",
 )
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only say what training would take, from a sample of the text: n-grams, "
+    "memory, disk, time.",
+)
 @json_option
 def command(
     texts: tuple[str, ...],
     output: str,
     successors: bool,
+    dry_run: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -121,6 +129,9 @@ def command(
 
     The same text and options give the same bytes, for any number of threads.
     """
+    if dry_run:
+        print_forecast(texts, options, as_json=as_json)
+        return
     started = time.perf_counter()
     check_target(output, as_json=as_json)
     corpus = [Path(text) for text in texts]
@@ -143,3 +154,27 @@ def command(
     click.echo(
         f"{output}: order {info['order']}, {ngrams} n-grams, {seconds:.1f} s", err=True
     )
+
+
+def print_forecast(
+    texts: tuple[str, ...], options: dict[str, Any], *, as_json: bool
+) -> None:
+    from ngram.forecast import forecast
+
+    names = ("order", "tokenizer", "skip_symbols", "threads", "memory", "temp_dir")
+    found = forecast(texts, **{name: options[name] for name in names})
+    if as_json:
+        print_json(asdict(found))
+        return
+    rows = [
+        ("sentences", quantity(found.sentences)),
+        ("tokens", quantity(found.tokens)),
+        ("vocabulary", quantity(found.vocabulary)),
+        *((f"{k}-grams", quantity(n)) for k, n in enumerate(found.ngrams, 1)),
+        ("memory", f"{quantity(found.memory)}B"),
+        ("temporary files", f"{quantity(found.temporary)}B"),
+        ("model file", f"{quantity(found.model)}B"),
+        ("ARPA file", f"{quantity(found.arpa)}B"),
+        ("time", f"{found.seconds:.1f} s"),
+    ]
+    print_table(rows, "<>")
