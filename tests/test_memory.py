@@ -123,7 +123,7 @@ def test_a_small_budget_gives_the_same_model_file(tmp_path: Path) -> None:
     corpus = (ids, offsets, vocabulary)
     files = tmp_path / "files"
     files.mkdir()
-    for memory in ("4G", "140M"):
+    for memory in ("4G", "132M"):
         model = ngram.train(
             corpus,
             3,
@@ -134,9 +134,9 @@ def test_a_small_budget_gives_the_same_model_file(tmp_path: Path) -> None:
         )
         model.save(tmp_path / memory)
         assert not list(files.iterdir())
-    budget = MemoryBudget.of("140M", files)
+    budget = MemoryBudget.of("132M", files)
     assert budget.plan(1_050_000, 2_003, order=3, threads=1).temp_dir == str(files)
-    assert (tmp_path / "4G").read_bytes() == (tmp_path / "140M").read_bytes()
+    assert (tmp_path / "4G").read_bytes() == (tmp_path / "132M").read_bytes()
 
 
 # --- Budgets ---
