@@ -305,6 +305,8 @@ class BucketedBuilder {
         return lines;
     }
 
+    static constexpr std::size_t kBatch = 32;  // n-grams whose memory is under way at once
+
     // One level on its way into lines.
     template <class Line>
     struct Level {
@@ -393,7 +395,7 @@ class BucketedBuilder {
             }
         }
         level.bounds[partitions] = sum;
-        dealt_.resize(size * (sizeof(bucketed::Dealt<Line>) / sizeof(std::uint32_t)));
+        reserve_dealt(level.order);
         level.dealt = reinterpret_cast<bucketed::Dealt<Line>*>(dealt_.data());
         for_tasks(size, [&](std::size_t task, std::size_t begin, std::size_t end) {
             deal_range(level, begin, end, level.ends.data() + task * partitions);
@@ -412,39 +414,57 @@ class BucketedBuilder {
     void deal_range(const Level<MiddleLine>& level, std::size_t begin, std::size_t end,
                     std::uint32_t* next) const {
         const NgramLevel& ngrams = ngrams_.levels[level.order - 1];
-        const Buffer<unsigned char>& begins = begins_[level.order - 1];
+        const unsigned char* const begins = begins_[level.order - 1].data();
         const Buffer<std::uint32_t>& above = ngrams_.levels[level.order].suffix;
         const std::uint32_t* extended =
             std::lower_bound(above.begin(), above.end(), static_cast<std::uint32_t>(begin));
-        constexpr std::size_t kBlock = 2048;
-        for (std::size_t from = begin; from < end; from += kBlock) {
-            const std::size_t to = std::min(from + kBlock, end);
-            std::uint32_t longer[kBlock] = {};  // how many longer n-grams end in each
+        for (std::size_t from = begin; from < end; from += kBatch) {
+            const std::size_t to = std::min(from + kBatch, end);
+            std::uint32_t longer[kBatch] = {};  // how many longer n-grams end in each
             for (; extended != above.end() && *extended < to; ++extended) {
                 ++longer[*extended - from];
             }
-            for (std::size_t i = from; i < to; ++i) {
-                const bucketed::Probe at = probe_of(level, i);
+            deal_batch(level, from, to, next, [&](std::size_t i, bucketed::Probe at) {
                 const std::uint32_t ends = longer[i - from];
-                const float backoff = ngrams.log10_backoff[i];
-                const bool begins_longer = !begins.empty() && begins[i] != 0;
-                *level.take(next[level.partitions.of(at.line)]) = {
+                // Unless contexts are doubtful, n-grams without back-off begin nothing.
+                const bool begins_longer = begins != nullptr && begins[i] != 0;
+                const std::uint32_t backoff = bucketed::float_bits(ngrams.log10_backoff[i]);
+                const std::uint32_t zero = begins_longer ? 0 : bucketed::kSign;
+                return bucketed::Dealt<MiddleLine>{
                     at.remainder, at.line | bucketed::usage_class(ends) << bucketed::kClassShift,
                     checked_prob(ngrams, level.order, i) | (ends != 0 ? 0 : bucketed::kSign),
-                    // Unless contexts are doubtful, n-grams without back-off begin nothing.
-                    backoff == 0 ? (begins_longer ? 0 : bucketed::kSign)
-                                 : bucketed::float_bits(backoff)};
-            }
+                    (backoff & ~bucketed::kSign) == 0 ? zero : backoff};
+            });
         }
     }
 
     void deal_range(const Level<LongestLine>& level, std::size_t begin, std::size_t end,
                     std::uint32_t* next) const {
         const NgramLevel& ngrams = ngrams_.levels[level.order - 1];
+        for (std::size_t from = begin; from < end; from += kBatch) {
+            deal_batch(level, from, std::min(from + kBatch, end), next,
+                       [&](std::size_t i, bucketed::Probe at) {
+                           return bucketed::Dealt<LongestLine>{
+                               at.remainder, at.line, checked_prob(ngrams, level.order, i)};
+                       });
+        }
+    }
+
+    // Deals up to kBatch n-grams: first asks for the memory where they go.
+    template <class Line, class Entry>
+    void deal_batch(const Level<Line>& level, std::size_t begin, std::size_t end,
+                    std::uint32_t* next, Entry entry) const {
+        bucketed::Probe probes[kBatch];
+        std::uint32_t partitions[kBatch];
         for (std::size_t i = begin; i < end; ++i) {
             const bucketed::Probe at = probe_of(level, i);
-            *level.take(next[level.partitions.of(at.line)]) = {
-                at.remainder, at.line, checked_prob(ngrams, level.order, i)};
+            const std::size_t partition = level.partitions.of(at.line);
+            probes[i - begin] = at;
+            partitions[i - begin] = static_cast<std::uint32_t>(partition);
+            prefetch(level.dealt + next[partition]);
+        }
+        for (std::size_t i = begin; i < end; ++i) {
+            *level.take(next[partitions[i - begin]]) = entry(i, probes[i - begin]);
         }
     }
 
@@ -479,9 +499,17 @@ class BucketedBuilder {
                                                   level.hasher.first_value(first + line + 1)));
         }
         std::uint32_t farthest = 0;
+        std::uint32_t places[kBatch];
         for (std::uint32_t i = begin; i < end; ++i) {
+            if ((i - begin) % kBatch == 0) {
+                const auto count = std::min(end - i, std::uint32_t{kBatch});
+                for (std::uint32_t j = 0; j < count; ++j) {
+                    places[j] = next[rank(level.dealt[i + j])]++;
+                    prefetch(lines + places[j] / kEntries);
+                }
+            }
             bucketed::Dealt<Line>& ngram = level.dealt[i];
-            const std::uint32_t at = next[rank(ngram)]++;
+            const std::uint32_t at = places[(i - begin) % kBatch];
             const std::uint32_t line = at / kEntries;
             const auto home = static_cast<std::uint32_t>(ngram.home() - first);
             for (std::uint32_t full = home; full < std::min(line, size); ++full) {
@@ -539,11 +567,24 @@ class BucketedBuilder {
                 goal[i] = level.take(next[partition])->remainder;
             }
         });
+        // The next level is dealt in memory that is free now, and in use already: a first touch
+        // costs more than the dealing. The rest goes back to the system, which needs it for files.
+        const Recycling recycling;
         lower_slots_ = consume_ ? std::move(ngrams.suffix) : std::move(slots);
+        dealt_.clear();
         if (consume_) ngrams = NgramLevel();
+        reserve_dealt(level.order + 1);
     }
     void finish_level(Level<LongestLine>& level) {
         if (consume_) ngrams_.levels[level.order - 1] = NgramLevel();
+    }
+
+    // Memory for the n-grams of a level on their way.
+    void reserve_dealt(std::size_t order) {
+        const bool highest = order == ngrams_.order();
+        const std::size_t bytes =
+            highest ? sizeof(bucketed::Dealt<LongestLine>) : sizeof(bucketed::Dealt<MiddleLine>);
+        dealt_.resize(ngrams_.levels[order - 1].size() * (bytes / sizeof(std::uint32_t)));
     }
 
     SortedNgrams& ngrams_;

@@ -139,7 +139,9 @@ class FileSink : public LineSink {
         std::memcpy(head_of(index), bytes, kHead * kLine);
         sums_[index] = crc32(bytes + kHead * kLine, size - kHead * kLine);
         file_.write(offset_of(index), bytes, size);
-        file_.start_writeback(offset_of(index), size);
+        if ((index + 1) % kWriteback == 0) {
+            file_.start_writeback(offset_of(index + 1 - kWriteback), kWriteback * size);
+        }
     }
 
     void* head(std::size_t index) override {
@@ -165,6 +167,7 @@ class FileSink : public LineSink {
 
   private:
     static constexpr std::size_t kLine = sizeof(MiddleLine);
+    static constexpr std::size_t kWriteback = 16;  // partitions; single ones cost more time
 
     std::uint64_t offset_of(std::size_t index) const {
         return offset_ + partitions_.begin(index) * kLine;
