@@ -50,7 +50,7 @@ inline std::uint32_t usage_class(std::uint32_t longer) {
     return std::uint32_t{longer <= 7} + std::uint32_t{longer <= 3} + std::uint32_t{longer <= 1};
 }
 
-// One n-gram on its way to its line. Once it is there, `remainder` holds its slot.
+// One n-gram on its way to its line.
 template <class Line>
 struct Dealt;
 template <>
@@ -241,12 +241,13 @@ class BucketedBuilder {
     static std::uint32_t checked_prob(const NgramLevel& level, std::size_t order,
                                       std::size_t index) {
         const float prob = level.log10_prob[index];
-        if (!(prob <= 0)) {
-            throw InputError("the " + std::to_string(order) + "-gram at index " +
-                             std::to_string(index) + " has log10 probability " +
-                             std::to_string(prob) + ": it must be at most 0");
-        }
+        if (!(prob <= 0)) refuse_prob(prob, order, index);
         return bucketed::float_bits(prob) & ~bucketed::kSign;
+    }
+    [[noreturn]] static void refuse_prob(float prob, std::size_t order, std::size_t index) {
+        throw InputError("the " + std::to_string(order) + "-gram at index " +
+                         std::to_string(index) + " has log10 probability " + std::to_string(prob) +
+                         ": it must be at most 0");
     }
 
     // Calls body(task, begin, end) for consecutive ranges of 0..total, in parallel.
@@ -313,21 +314,18 @@ class BucketedBuilder {
         Level(std::size_t order, const bucketed::Hasher& hasher)
             : order(order), hasher(hasher), partitions(hasher.lines()) {}
 
-        static constexpr std::size_t kAhead = 2;  // cache lines of a stream under way
         std::size_t order;
         bucketed::Hasher hasher;
         bucketed::Partitions partitions;
+        // The n-grams of a partition begin at bounds[p]; when they are in their lines, their slots
+        // do, one after the other.
         bucketed::Dealt<Line>* dealt = nullptr;
         std::vector<std::uint32_t> bounds;  // the n-grams of partition p: bounds[p] to [p + 1]
         // ends[task * partitions + p]: behind the last n-gram that `task` dealt to p.
         Buffer<std::uint32_t> ends;
 
-        // The next n-gram of a partition. There are too many partitions for a processor to see
-        // that each is a stream.
-        bucketed::Dealt<Line>* take(std::uint32_t& next) const {
-            bucketed::Dealt<Line>* const ngram = dealt + next++;
-            prefetch(ngram + 64 / sizeof(*ngram) * kAhead);
-            return ngram;
+        std::uint32_t* slots(std::size_t partition) const {
+            return reinterpret_cast<std::uint32_t*>(dealt + bounds[partition]);
         }
 
         // Where `task` dealt its first n-gram of each partition.
@@ -336,10 +334,12 @@ class BucketedBuilder {
         }
     };
 
-    // An n-gram that passes the end of its partition: which one, by its place behind the end.
+    // An n-gram that passes the end of its partition, and its place behind the end.
+    template <class Line>
     struct Passed {
         std::uint32_t place;
-        std::uint32_t index;  // of `dealt`
+        std::uint32_t index;  // in its partition
+        bucketed::Dealt<Line> ngram;
         bool operator<(const Passed& other) const { return place < other.place; }
     };
 
@@ -350,7 +350,7 @@ class BucketedBuilder {
         deal(level);
         const bucketed::Partitions& partitions = level.partitions;
         sink_.begin(partitions, threads_);
-        std::vector<std::vector<Passed>> passed(partitions.count());
+        std::vector<std::vector<Passed<Line>>> passed(partitions.count());
         std::vector<std::uint32_t> farthest(partitions.count(), 0);
         parallel_for(partitions.count(), threads_, progress_, [&](std::size_t p, unsigned worker) {
             auto* const lines = static_cast<Line*>(sink_.partition(p, worker));
@@ -363,10 +363,11 @@ class BucketedBuilder {
             if (passed[p].empty()) continue;
             if (p + 1 == partitions.count()) return false;
             auto* const head = static_cast<Line*>(sink_.head(p + 1));
-            for (const Passed& ngram : passed[p]) {
-                if (!place_passed(level, p + 1, head, level.dealt[ngram.index], displacement)) {
-                    return false;
-                }
+            for (const Passed<Line>& that : passed[p]) {
+                const std::uint32_t slot =
+                    place_passed(level, p + 1, head, that.ngram, displacement);
+                if (slot == Bucketed::Middle::kNone) return false;
+                level.slots(p)[that.index] = slot;
             }
         }
         return true;
@@ -464,7 +465,9 @@ class BucketedBuilder {
             prefetch(level.dealt + next[partition]);
         }
         for (std::size_t i = begin; i < end; ++i) {
-            *level.take(next[partitions[i - begin]]) = entry(i, probes[i - begin]);
+            bucketed::Dealt<Line>* const goal = level.dealt + next[partitions[i - begin]]++;
+            *goal = entry(i, probes[i - begin]);
+            prefetch(goal + 2 * 64 / sizeof(*goal));  // of so many streams no processor knows
         }
     }
 
@@ -473,7 +476,7 @@ class BucketedBuilder {
     // displacement; what does not fit goes to `passed`, in home order.
     template <class Line>
     static std::uint32_t fill_partition(const Level<Line>& level, std::size_t partition,
-                                        Line* lines, std::vector<Passed>& passed) {
+                                        Line* lines, std::vector<Passed<Line>>& passed) {
         constexpr std::uint32_t kEntries = Line::kEntries;
         constexpr std::uint32_t kClasses = bucketed::Dealt<Line>::kClasses;
         const std::uint64_t first = level.partitions.begin(partition);
@@ -484,9 +487,9 @@ class BucketedBuilder {
         };
         // How many n-grams have each home and class, then the place of the next of them.
         std::vector<std::uint32_t> next(size * kClasses, 0);
-        const std::uint32_t begin = level.bounds[partition];
-        const std::uint32_t end = level.bounds[partition + 1];
-        for (std::uint32_t i = begin; i < end; ++i) ++next[rank(level.dealt[i])];
+        const bucketed::Dealt<Line>* const dealt = level.dealt + level.bounds[partition];
+        const std::uint32_t count = level.bounds[partition + 1] - level.bounds[partition];
+        for (std::uint32_t i = 0; i < count; ++i) ++next[rank(dealt[i])];
         std::uint32_t place = 0;
         for (std::uint32_t home = 0; home < size; ++home) {
             place = std::max(place, home * kEntries);
@@ -495,42 +498,51 @@ class BucketedBuilder {
             }
         }
         for (std::uint32_t line = 0; line < size; ++line) {
-            bucketed::clear_line(lines[line], static_cast<std::uint32_t>(
-                                                  level.hasher.first_value(first + line + 1)));
+            const std::uint64_t value = level.hasher.first_value(first + line + 1);
+            bucketed::clear_line(lines[line], static_cast<std::uint32_t>(value));
         }
+        std::uint32_t* const slots = level.slots(partition);  // over n-grams that are placed
         std::uint32_t farthest = 0;
         std::uint32_t places[kBatch];
-        for (std::uint32_t i = begin; i < end; ++i) {
-            if ((i - begin) % kBatch == 0) {
-                const auto count = std::min(end - i, std::uint32_t{kBatch});
-                for (std::uint32_t j = 0; j < count; ++j) {
-                    places[j] = next[rank(level.dealt[i + j])]++;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            if (i % kBatch == 0) {
+                const auto batch = std::min(count - i, std::uint32_t{kBatch});
+                for (std::uint32_t j = 0; j < batch; ++j) {
+                    places[j] = next[rank(dealt[i + j])]++;
                     prefetch(lines + places[j] / kEntries);
                 }
             }
-            bucketed::Dealt<Line>& ngram = level.dealt[i];
-            const std::uint32_t at = places[(i - begin) % kBatch];
+            const bucketed::Dealt<Line> ngram = dealt[i];
+            const std::uint32_t at = places[i % kBatch];
             const std::uint32_t line = at / kEntries;
             const auto home = static_cast<std::uint32_t>(ngram.home() - first);
             for (std::uint32_t full = home; full < std::min(line, size); ++full) {
                 lines[full].set_overflowed(ngram.remainder);
             }
             if (line >= size) {
-                passed.push_back({at, i});
+                passed.push_back({at, i, ngram});
                 continue;
             }
             farthest = std::max(farthest, line - home);
             bucketed::write_entry(lines[line], at % kEntries, ngram);
-            ngram.remainder = static_cast<std::uint32_t>(first * kEntries + at);
+            note_slot(ngram, slots + i, first * kEntries + at);
         }
         std::sort(passed.begin(), passed.end());
         return farthest;
     }
 
+    static void note_slot(const bucketed::Dealt<MiddleLine>&, std::uint32_t* to,
+                          std::uint64_t slot) {
+        *to = static_cast<std::uint32_t>(slot);
+    }
+    static void note_slot(const bucketed::Dealt<LongestLine>&, std::uint32_t*, std::uint64_t) {}
+
     // Puts an n-gram that passed the end of the partition before into the next line with room.
+    // Returns its slot, or kNone.
     template <class Line>
-    static bool place_passed(const Level<Line>& level, std::size_t partition, Line* head,
-                             bucketed::Dealt<Line>& ngram, std::uint32_t& displacement) {
+    static std::uint32_t place_passed(const Level<Line>& level, std::size_t partition, Line* head,
+                                      const bucketed::Dealt<Line>& ngram,
+                                      std::uint32_t& displacement) {
         const std::uint64_t first = level.partitions.begin(partition);
         for (std::uint64_t line = first; line < first + bucketed::kHead; ++line) {
             const auto empty = static_cast<std::uint32_t>(level.hasher.first_value(line + 1));
@@ -543,10 +555,9 @@ class BucketedBuilder {
             const unsigned place = lowest_lane(mask);
             displacement = std::max(displacement, static_cast<std::uint32_t>(line - ngram.home()));
             bucketed::write_entry(head[line - first], place, ngram);
-            ngram.remainder = static_cast<std::uint32_t>(line * Line::kEntries + place);
-            return true;
+            return static_cast<std::uint32_t>(line * Line::kEntries + place);
         }
-        return false;
+        return Bucketed::Middle::kNone;
     }
 
     // When a level is placed, the next one needs its slots, in suffix order again.
@@ -560,11 +571,12 @@ class BucketedBuilder {
         Buffer<std::uint32_t> slots(consume_ ? 0 : size);
         std::uint32_t* const goal = consume_ ? ngrams.suffix.data() : slots.data();
         for_tasks(size, [&](std::size_t task, std::size_t begin, std::size_t end) {
-            const std::uint32_t* const begins = level.begins(task);
-            std::vector<std::uint32_t> next(begins, begins + level.partitions.count());
+            std::vector<const std::uint32_t*> next(level.partitions.count());
+            for (std::size_t p = 0; p < next.size(); ++p) {
+                next[p] = level.slots(p) + (level.begins(task)[p] - level.bounds[p]);
+            }
             for (std::size_t i = begin; i < end; ++i) {
-                const std::size_t partition = level.partitions.of(probe_of(level, i).line);
-                goal[i] = level.take(next[partition])->remainder;
+                goal[i] = *next[level.partitions.of(probe_of(level, i).line)]++;
             }
         });
         // The next level is dealt in memory that is free now, and in use already: a first touch
