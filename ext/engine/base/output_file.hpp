@@ -8,7 +8,6 @@
 #include <mutex>
 #include <system_error>
 
-
 #if defined(_WIN32)
 #include <io.h>
 #else

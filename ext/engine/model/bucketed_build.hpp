@@ -384,6 +384,7 @@ class BucketedBuilder {
             for (std::size_t i = begin; i < end; ++i) {
                 ++counts[level.partitions.of(probe_of(level, i).line)];
             }
+            ngrams_.levels[level.order - 1].rest(begin, end);
         });
         level.bounds.assign(partitions + 1, 0);
         std::uint32_t sum = 0;
@@ -400,6 +401,7 @@ class BucketedBuilder {
         level.dealt = reinterpret_cast<bucketed::Dealt<Line>*>(dealt_.data());
         for_tasks(size, [&](std::size_t task, std::size_t begin, std::size_t end) {
             deal_range(level, begin, end, level.ends.data() + task * partitions);
+            ngrams_.levels[level.order - 1].rest(begin, end);
         });
     }
 
@@ -578,6 +580,8 @@ class BucketedBuilder {
             for (std::size_t i = begin; i < end; ++i) {
                 goal[i] = *next[level.partitions.of(probe_of(level, i).line)]++;
             }
+            ngrams.word.rest(begin, end);
+            ngrams.suffix.rest(begin, end);
         });
         // The next level is dealt in memory that is free now, and in use already: a first touch
         // costs more than the dealing. The rest goes back to the system, which needs it for files.
