@@ -10,6 +10,8 @@
 
 #if defined(_WIN32)
 #include <io.h>
+
+#include <cstdio>
 #else
 #include <fcntl.h>
 #include <unistd.h>
