@@ -1,8 +1,9 @@
 """The model file: named arrays and text in one safetensors file, mapped when opened.
 
-Input of `write_container`: arrays and string metadata. Input of `open_container`: a
-path. Output: a `Container` whose arrays are read-only views of the mapped file. What
-the arrays mean is up to `ngram.model`; the bytes of the file are described in
+Input of `write_container`: arrays and string metadata; `create_container` takes arrays
+one by one, also such as are made in the file. Input of `open_container`: a path.
+Output: a `Container` whose arrays are read-only views of the mapped file. What the
+arrays mean is up to `ngram.model`; the bytes of the file are described in
 `docs/format.md`. A file from a stranger is data: every length, offset, type and shape
 is checked before use, and nothing in it is ever executed.
 """
@@ -13,16 +14,17 @@ import mmap
 import os
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ngram.errors import InputError, ModelFileError
-from ngram.files import SUFFIXES, atomic_output, compression
+from ngram.files import SUFFIXES, atomic_output, compression, write_error
 
 FORMAT_VERSION = 1
 
@@ -50,6 +52,9 @@ DTYPES = {
 }
 DTYPE_NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 
+# The largest number of a header: room is kept for it before the arrays are known.
+LARGEST = (1 << 62) - 1
+
 HEADER_START = '{"__metadata__":{"format":"ngram","format_version":"'
 CHECKSUM_KEY = '"header_crc32":"'
 
@@ -64,6 +69,21 @@ class Tensor:
     begin: int
     end: int
     crc32: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the header says of one array in the file, which is filled up with zeros."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    crc32: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in the file."""
+        size = math.prod(self.shape) * np.dtype(DTYPES[self.dtype]).itemsize
+        return size + -size % LINE
 
 
 class Container:
@@ -139,19 +159,88 @@ def write_container(
         Keys `format`, `format_version`, `header_crc32` and `tensors` are the
         container's.
     """
-    if os.path.splitext(path)[1].lower() in SUFFIXES:
-        raise InputError(
-            f"{os.fspath(path)!r}: a model file is mapped into memory and cannot be "
-            "compressed. Choose a name with another ending."
-        )
+    _check_name(path)
     payloads = {name: _payload(name, array) for name, array in arrays.items()}
-    header = _header(arrays, payloads, metadata)
+    written = {name: _written(arrays[name], payloads[name]) for name in arrays}
+    header = _header(written, metadata)
     with atomic_output(path) as sink:
-        sink.write(len(header).to_bytes(8, "little"))
         sink.write(header)
         for payload, padding in payloads.values():
             sink.write(payload)
             sink.write(padding)
+
+
+class ContainerWriter:
+    """A model file that is being written: arrays, one after the other."""
+
+    def __init__(self, sink: IO[bytes], name: str, position: int) -> None:
+        self.written: dict[str, Written] = {}
+        self._sink = sink
+        self._name = name
+        self._position = position
+
+    def add(self, name: str, array: NDArray[Any]) -> None:
+        """Write an array."""
+        payload, padding = _payload(name, array)
+        self._sink.write(payload)
+        self._sink.write(padding)
+        self._enter(name, _written(array, (payload, padding)))
+
+    def stream(self, make: Callable[[int, int], Mapping[str, Written]]) -> None:
+        """Let a function write arrays into the open file.
+
+        Parameters
+        ----------
+        make : callable(descriptor, offset)
+            It puts arrays one after the other from `offset` on, each filled up to a
+            multiple of 64 bytes with zeros, and returns them by name, in that order.
+        """
+        self._sink.flush()
+        try:
+            made = make(self._sink.fileno(), self._position)
+        except (ModelFileError, BrokenPipeError):
+            raise
+        except OSError as error:
+            raise write_error(self._name, error) from error
+        for name, written in made.items():
+            self._enter(name, written)
+        self._sink.seek(self._position)
+
+    def _enter(self, name: str, written: Written) -> None:
+        self.written[name] = written
+        self._position += written.nbytes
+
+
+@contextmanager
+def create_container(
+    path: str | os.PathLike[str], names: Iterable[str], metadata: Mapping[str, str]
+) -> Iterator[ContainerWriter]:
+    """Give a file to write arrays to, which becomes `path` when the block ends well.
+
+    It has the same bytes as if `write_container` had written it, but no array has to be
+    in memory.
+
+    Parameters
+    ----------
+    path : path-like
+        A file; devices and pipes cannot be written so (`ngram.files.is_file_output`).
+    names : iterable of str
+        Of the arrays that will be written, each with at most two dimensions.
+    metadata : mapping of str to str
+        As for `write_container`.
+
+    Yields
+    ------
+    ContainerWriter
+    """
+    _check_name(path)
+    length = _header_length(names, metadata)
+    with atomic_output(path) as sink:
+        sink.seek(length)
+        writer = ContainerWriter(sink, os.fspath(path), length)
+        yield writer
+        sink.seek(0)
+        sink.write(_header(writer.written, metadata))
 
 
 def open_container(
@@ -207,34 +296,65 @@ def open_container(
 _RESERVED = ("format", "format_version", "header_crc32", "tensors")
 
 
+def _check_name(path: str | os.PathLike[str]) -> None:
+    if os.path.splitext(path)[1].lower() in SUFFIXES:
+        raise InputError(
+            f"{os.fspath(path)!r}: a model file is mapped into memory and cannot be "
+            "compressed. Choose a name with another ending."
+        )
+
+
 def _payload(name: str, array: NDArray[Any]) -> tuple[memoryview, bytes]:
     """Return the bytes of an array and the zeros that fill its last line."""
-    if array.dtype not in DTYPE_NAMES:
+    if array.dtype not in DTYPE_NAMES or array.ndim > 2:
         raise TypeError(
-            f"array {name!r} has dtype {array.dtype}, which has no place in a file"
+            f"array {name!r} has dtype {array.dtype} and {array.ndim} dimensions: it "
+            "has no place in a file"
         )
     flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     return flat.data, bytes(-flat.nbytes % LINE)
 
 
-def _header(
-    arrays: Mapping[str, NDArray[Any]],
-    payloads: Mapping[str, tuple[memoryview, bytes]],
-    metadata: Mapping[str, str],
-) -> bytes:
+def _written(array: NDArray[Any], payload: tuple[memoryview, bytes]) -> Written:
+    crc32 = zlib.crc32(payload[1], zlib.crc32(payload[0]))
+    return Written(DTYPE_NAMES[array.dtype], array.shape, crc32)
+
+
+def _header(arrays: Mapping[str, Written], metadata: Mapping[str, str]) -> bytes:
+    """Return the first bytes of the file, up to the arrays."""
+    header = _header_json(arrays, metadata)
+    length = _header_length(arrays, metadata) - 8
+    header += b" " * (length - len(header))
+    position = header.index(CHECKSUM_KEY.encode()) + len(CHECKSUM_KEY)
+    checksum = f"{zlib.crc32(header):08x}".encode()
+    header = header[:position] + checksum + header[position + 8 :]
+    return length.to_bytes(8, "little") + header
+
+
+def _header_length(names: Iterable[str], metadata: Mapping[str, str]) -> int:
+    """Return where the arrays begin, which does not depend on what they are."""
+    widest = Written("U64", (LARGEST, LARGEST), 0)
+    length = 8 + len(_header_json(dict.fromkeys(names, widest), metadata))
+    length += -length % PAGE
+    if length > HEADER_LIMIT:
+        raise ValueError(f"the header has {length} bytes, more than {HEADER_LIMIT}")
+    return length
+
+
+def _header_json(arrays: Mapping[str, Written], metadata: Mapping[str, str]) -> bytes:
     entries: dict[str, Any] = {}
     tensors: dict[str, Any] = {}
     begin = 0
-    for name, (payload, padding) in payloads.items():
-        array = arrays[name]
-        end = begin + payload.nbytes + len(padding)
+    for name, written in arrays.items():
+        end = begin + written.nbytes
+        itemsize = np.dtype(DTYPES[written.dtype]).itemsize
         entries[name] = {
-            "dtype": DTYPE_NAMES[array.dtype],
-            "shape": [(end - begin) // array.dtype.itemsize],
+            "dtype": written.dtype,
+            "shape": [(end - begin) // itemsize],
             "data_offsets": [begin, end],
         }
-        crc32 = zlib.crc32(padding, zlib.crc32(payload))
-        tensors[name] = {"shape": list(array.shape), "crc32": f"{crc32:08x}"}
+        crc32 = f"{written.crc32:08x}"
+        tensors[name] = {"shape": list(written.shape), "crc32": crc32}
         begin = end
     for key, value in metadata.items():
         (key + value).encode()  # lone surrogates are no text for other readers
@@ -247,15 +367,7 @@ def _header(
         **metadata,
         "tensors": _dump(tensors),
     }
-    header = _dump({"__metadata__": fields, **entries}).encode("ascii")
-    header += b" " * (-(8 + len(header)) % PAGE)
-    if len(header) > HEADER_LIMIT:
-        raise ValueError(
-            f"the header has {len(header)} bytes, more than {HEADER_LIMIT}"
-        )
-    position = header.index(CHECKSUM_KEY.encode()) + len(CHECKSUM_KEY)
-    checksum = f"{zlib.crc32(header):08x}".encode()
-    return header[:position] + checksum + header[position + 8 :]
+    return _dump({"__metadata__": fields, **entries}).encode("ascii")
 
 
 def _dump(value: Any) -> str:

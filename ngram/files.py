@@ -464,10 +464,11 @@ class _OutputFile(io.FileIO):
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise _write_error(self.path, error) from error
+            raise write_error(self.path, error) from error
 
 
-def _write_error(path: str, error: OSError) -> ModelFileError:
+def write_error(path: str, error: OSError) -> ModelFileError:
+    """Return the sentence for an output that could not be written."""
     what = error.strerror or str(error)
     advice = {
         errno.ENOSPC: " Free some space or write to another disk.",
@@ -529,11 +530,11 @@ def check_output(path: Path, *, compressible: bool = True) -> None:
         with suppress(FileNotFoundError):
             os.stat(target)
     except OSError as error:
-        raise _write_error(name, error) from error
+        raise write_error(name, error) from error
     if not special and not os.path.isdir(directory):
-        raise _write_error(name, OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+        raise write_error(name, OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
     if not os.access(target if special else directory, os.W_OK):
-        raise _write_error(name, OSError(errno.EACCES, os.strerror(errno.EACCES)))
+        raise write_error(name, OSError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
 @contextmanager
@@ -571,6 +572,12 @@ def atomic_output(path: Path) -> Iterator[IO[bytes]]:
         yield packed
 
 
+def is_file_output(path: Path) -> bool:
+    """Return whether an output is a file, which can be written in any order."""
+    name = os.fspath(path)
+    return name != STDOUT and name not in STANDARD_OUTPUTS and not _is_special(name)
+
+
 def _is_special(name: str) -> bool:
     """Return whether a path is a device or a pipe, on which no file can be put."""
     if DESCRIPTOR.fullmatch(name):
@@ -605,7 +612,7 @@ def _special_output(name: str) -> Iterator[IO[bytes]]:
         else:
             number = os.open(name, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
-        raise _write_error(name, error) from error
+        raise write_error(name, error) from error
     with io.BufferedWriter(_OutputFile(number, name, close=True), BLOCK) as sink:
         yield sink
 
@@ -620,7 +627,7 @@ def _temporary_output(name: str) -> Iterator[IO[bytes]]:
     try:
         number = os.open(temporary, flags, 0o666)
     except OSError as error:
-        raise _write_error(name, error) from error
+        raise write_error(name, error) from error
     try:
         with io.BufferedWriter(_OutputFile(number, name, close=True), BLOCK) as sink:
             yield sink
@@ -629,11 +636,11 @@ def _temporary_output(name: str) -> Iterator[IO[bytes]]:
                 _keep_mode(sink.fileno(), target)
                 os.fsync(sink.fileno())
             except OSError as error:
-                raise _write_error(name, error) from error
+                raise write_error(name, error) from error
         try:
             os.replace(temporary, target)
         except OSError as error:
-            raise _write_error(name, error) from error
+            raise write_error(name, error) from error
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)

@@ -24,7 +24,14 @@ from ngram._core.ngrams import SortedNgrams
 from ngram._core.prediction import PredictingModel, SuccessorLists
 from ngram._core.scoring import as_texts
 from ngram.arpa import format_arpa, parse_arpa
-from ngram.container import Container, open_container, write_container
+from ngram.container import (
+    Container,
+    ContainerWriter,
+    Written,
+    create_container,
+    open_container,
+    write_container,
+)
 from ngram.errors import InputError, ModelFileError
 from ngram.text import NATIVE, Tokenizer
 from ngram.threads import thread_count
@@ -38,7 +45,8 @@ Progress = Callable[[str, int, int], object]
 VOCABULARY = "vocabulary."
 SUCCESSORS = "successors."
 TOKENIZER = "tokenizer"
-STRUCTURES = {"bucketed.1": Table}
+STRUCTURE = "bucketed.1"
+STRUCTURES = {STRUCTURE: Table}
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,7 @@ class Model(PredictingModel):
         threads: int | None = None,
         progress: Progress | None = None,
         consume: bool = False,
+        output: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Make a model of n-grams in suffix order.
 
@@ -135,15 +144,33 @@ class Model(PredictingModel):
         progress : callable(stage, done, total), default=None
         consume : bool, default=False
             Free the n-grams while the model is built.
+        output : path-like, optional
+            Build the model in this file, which appears when it is complete, and load
+            it: memory never holds more than a part of its table. The bytes are those
+            of `save`.
         """
         if ngrams.counts[0] != len(vocabulary):
             raise InputError(
                 f"there are {ngrams.counts[0]} unigrams and {len(vocabulary)} words in "
                 "the vocabulary: they must be the same words."
             )
-        table = Table.build(ngrams, thread_count(threads), progress, consume=consume)
+        tokenizer = Tokenizer.of(tokenizer)
         origin = Origin(_rows(discounts), _rows(counts_of_counts), training)
-        return cls(table, vocabulary, Tokenizer.of(tokenizer), origin=origin)
+        number = thread_count(threads)
+        if output is None:
+            table = Table.build(ngrams, number, progress, consume=consume)
+            return cls(table, vocabulary, tokenizer, origin=origin)
+        with create_container(
+            _checked(output),
+            _array_names(ngrams.counts, vocabulary, tokenizer),
+            _metadata(STRUCTURE, ngrams.counts, tokenizer, origin),
+        ) as writer:
+            for name, array in _prefixed(VOCABULARY, vocabulary.arrays()).items():
+                writer.add(name, array)
+            _write_table(writer, ngrams, number, progress, consume)
+            for name, array in _tokenizer_arrays(tokenizer).items():
+                writer.add(name, array)
+        return cls.load(output, verify=False)
 
     @classmethod
     def load(
@@ -200,27 +227,16 @@ class Model(PredictingModel):
 
     def _contents(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         """Return the arrays and the metadata of the model's file."""
-        arrays: dict[str, NDArray[Any]] = {}
-        parts = {
-            VOCABULARY: self.vocabulary.arrays(),
-            self.table.format_tag + ".": self.table.arrays(),
-            SUCCESSORS: self.successors.arrays() if self.successors else {},
+        lists = self.successors.arrays() if self.successors else {}
+        arrays = {
+            **_prefixed(VOCABULARY, self.vocabulary.arrays()),
+            **_prefixed(self.table.format_tag + ".", self.table.arrays()),
+            **_prefixed(SUCCESSORS, lists),
+            **_tokenizer_arrays(self.tokenizer),
         }
-        for prefix, part in parts.items():
-            arrays.update({prefix + name: array for name, array in part.items()})
-        data = self.tokenizer.to_json()
-        if data:
-            arrays[TOKENIZER] = np.frombuffer(data.encode(), np.uint8)
-        metadata = {
-            "structure": self.table.format_tag,
-            "tokenizer": self.tokenizer.name,
-            "order": str(self.order),
-            "counts": json.dumps(self.table.counts),
-            "discounts": _json(self._origin.discounts),
-            "counts_of_counts": _json(self._origin.counts_of_counts),
-            "training": _json(self._origin.training),
-            "version": __version__,
-        }
+        metadata = _metadata(
+            self.table.format_tag, self.table.counts, self.tokenizer, self._origin
+        )
         return arrays, metadata
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -501,6 +517,68 @@ def _plain(value: object) -> object:
     if isinstance(value, np.floating):
         return float(value)
     raise TypeError(f"JSON has no {type(value).__name__}")
+
+
+def _metadata(
+    structure: str, counts: tuple[int, ...], tokenizer: Tokenizer, origin: Origin
+) -> dict[str, str]:
+    return {
+        "structure": structure,
+        "tokenizer": tokenizer.name,
+        "order": str(len(counts)),
+        "counts": json.dumps(counts),
+        "discounts": _json(origin.discounts),
+        "counts_of_counts": _json(origin.counts_of_counts),
+        "training": _json(origin.training),
+        "version": __version__,
+    }
+
+
+def _array_names(
+    counts: tuple[int, ...], vocabulary: Vocabulary, tokenizer: Tokenizer
+) -> list[str]:
+    """Return the arrays of a model without successor lists, as the file has them."""
+    orders = [f"order_{order + 1}" for order in range(len(counts))]
+    return [
+        *_prefixed(VOCABULARY, vocabulary.arrays()),
+        *(f"{STRUCTURE}.{name}" for name in (*orders, "header")),
+        *_tokenizer_arrays(tokenizer),
+    ]
+
+
+def _tokenizer_arrays(tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
+    data = tokenizer.to_json()
+    return {TOKENIZER: np.frombuffer(data.encode(), np.uint8)} if data else {}
+
+
+def _write_table(
+    writer: ContainerWriter,
+    ngrams: SortedNgrams,
+    threads: int,
+    progress: Progress | None,
+    consume: bool,
+) -> None:
+    """Build the table of n-grams in a model file."""
+    headers = []
+
+    def make(descriptor: int, offset: int) -> dict[str, Written]:
+        sections, header = Table.write(
+            ngrams, descriptor, offset, threads, progress, consume=consume
+        )
+        headers.append(header)
+        return {
+            f"{STRUCTURE}.{name}": Written("U32", shape, crc32)
+            for name, (shape, crc32) in sections.items()
+        }
+
+    writer.stream(make)
+    writer.add(f"{STRUCTURE}.header", headers[0])
+
+
+def _prefixed(
+    prefix: str, arrays: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    return {prefix + name: array for name, array in arrays.items()}
 
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -1,5 +1,6 @@
 """The model file: what is written is read back, and nothing else is ever accepted."""
 
+import errno
 import gzip
 import json
 import os
@@ -12,6 +13,8 @@ import pytest
 from ngram.container import (
     FORMAT_VERSION,
     VERIFY_UP_TO,
+    Written,
+    create_container,
     open_container,
     write_container,
 )
@@ -320,10 +323,40 @@ def test_saving_over_an_open_file_leaves_what_was_opened(path):
     np.testing.assert_array_equal(container.arrays["odd"], ARRAYS["odd"])
 
 
+def test_arrays_written_one_by_one_give_the_same_bytes(path, tmp_path):
+    def make(descriptor, offset):
+        content = ARRAYS["odd"].tobytes().ljust(64, b"\0")
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        os.write(descriptor, content)
+        return {"odd": Written("U8", (5,), zlib.crc32(content))}
+
+    with create_container(tmp_path / "again", ARRAYS, METADATA) as writer:
+        for name, array in ARRAYS.items():
+            if name == "odd":
+                writer.stream(make)
+            else:
+                writer.add(name, array)
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_an_error_while_arrays_are_written_names_the_file(tmp_path):
+    def make(descriptor, offset):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with (
+        pytest.raises(ModelFileError, match=r"cannot be written: No space.*Free"),
+        create_container(tmp_path / "model", ["odd"], {}) as writer,
+    ):
+        writer.stream(make)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failed_write_leaves_no_file(tmp_path):
     path = tmp_path / "model"
     with pytest.raises(TypeError, match="'texts' has dtype"):
         write_container(path, {"texts": np.array(["a"])}, {})
+    with pytest.raises(TypeError, match="3 dimensions"):
+        write_container(path, {"cube": np.zeros((1, 1, 1))}, {})
     with pytest.raises(ValueError, match="'format' belongs to the container"):
         write_container(path, {}, {"format": "mine"})
     with pytest.raises(ValueError, match="surrogates not allowed"):

@@ -97,6 +97,56 @@ def test_saving_twice_gives_the_same_bytes(model, path, tmp_path):
     assert (tmp_path / "third").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("order", [1, 2, 5])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_model_trained_into_a_file_has_the_bytes_of_save(tmp_path, order, threads):
+    options = {"discount_fallback": (0.5,), "threads": threads}
+    model = ngram.train(SENTENCES, order, **options)
+    model.save(tmp_path / "saved")
+    trained = ngram.train(SENTENCES, order, output=tmp_path / "trained", **options)
+    assert (tmp_path / "trained").read_bytes() == (tmp_path / "saved").read_bytes()
+    assert trained.path == tmp_path / "trained"
+    trained.verify()
+    assert_same(model, trained)
+
+
+def test_models_with_more_parts_are_trained_into_a_file(tmp_path, library):
+    for name, options in {
+        "library": {"tokenizer": library},
+        "successors": {"successors": True},
+    }.items():
+        options["discount_fallback"] = (0.5,)
+        ngram.train(SENTENCES, 3, **options).save(tmp_path / "saved")
+        ngram.train(SENTENCES, 3, output=tmp_path / name, **options)
+        assert (tmp_path / name).read_bytes() == (tmp_path / "saved").read_bytes()
+
+
+def test_an_interrupted_build_leaves_the_file_as_it_was(tmp_path):
+    def interrupt(stage, done, total):
+        if stage == "table" and done:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "model"
+    path.write_bytes(b"before")
+    with pytest.raises(KeyboardInterrupt):
+        ngram.train(
+            SENTENCES, 3, discount_fallback=(0.5,), output=path, progress=interrupt
+        )
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_work_begins(tmp_path):
+    def unread():
+        raise AssertionError("the corpus was read")
+        yield ""
+
+    with pytest.raises(ModelFileError, match=r"cannot be compressed"):
+        ngram.train(unread(), output=tmp_path / "model.gz")
+    with pytest.raises(ModelFileError, match=r"Create the directory first"):
+        ngram.train(unread(), output=tmp_path / "none" / "model")
+
+
 def test_saving_a_model_over_its_own_file_is_safe(path):
     loaded = ngram.load(path)
     before = loaded.score_batch(TEXTS)

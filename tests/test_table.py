@@ -1,6 +1,8 @@
 """The table: an exact, deterministic home of n-grams that no damaged file can break."""
 
 import gc
+import os
+import zlib
 from functools import cache
 
 import numpy as np
@@ -91,9 +93,63 @@ def test_bytes_do_not_depend_on_threads_or_consumption():
     expected = Table.build(large_model(), 1).arrays()
     for threads, consume in ((2, False), (5, True)):
         arrays = Table.build(large_model(), threads, consume=consume).arrays()
-        assert arrays.keys() == expected.keys()
-        for name, array in arrays.items():
-            assert array.tobytes() == expected[name].tobytes()
+        assert_same_arrays(arrays, expected)
+
+
+def write(directory, ngrams, threads=1, *, offset=0, **options):
+    """Build a table in a file and return its arrays; their checksums are right."""
+    path = directory / "table"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    try:
+        sections, header = Table.write(ngrams, descriptor, offset, threads, **options)
+    finally:
+        os.close(descriptor)
+    content = path.read_bytes()
+    assert content[:offset] == bytes(offset)
+    arrays = {}
+    for name, (shape, crc32) in sections.items():
+        size = 4 * shape[0] * shape[1]
+        end = offset + size + -size % 64
+        assert zlib.crc32(content[offset:end]) == crc32
+        assert content[offset + size : end] == bytes(end - offset - size)
+        data = content[offset : offset + size]
+        arrays[name] = np.frombuffer(data, np.uint32).reshape(shape)
+        offset = end
+    assert offset == len(content)
+    return {**arrays, "header": header}
+
+
+def assert_same_arrays(one, two):
+    assert list(one) == list(two)
+    for name, array in one.items():
+        assert array.shape == two[name].shape
+        assert array.tobytes() == two[name].tobytes()
+
+
+@pytest.mark.parametrize(("threads", "consume"), [(1, False), (2, False), (5, True)])
+def test_a_table_built_in_a_file_has_the_same_bytes(tmp_path, threads, consume):
+    arrays = write(tmp_path, large_model(), threads, offset=4096, consume=consume)
+    assert_same_arrays(arrays, large_arrays())
+
+
+@given(models(), st.booleans())
+def test_random_tables_built_in_a_file_have_the_same_bytes(
+    tmp_path_factory, model, consume
+):
+    ngrams = model.sorted_ngrams()
+    expected = Table.build(ngrams).arrays()
+    directory = tmp_path_factory.getbasetemp()
+    assert_same_arrays(write(directory, ngrams, consume=consume), expected)
+
+
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    descriptor = os.open(tmp_path / "file", os.O_RDONLY)
+    try:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            Table.write(large_model(), descriptor, 0, 2)
+    finally:
+        os.close(descriptor)
 
 
 def test_large_levels_come_back_with_any_number_of_threads():

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ngram._core.ngrams import SortedNgrams
@@ -16,6 +17,16 @@ class Table:
         *,
         consume: bool = False,
     ) -> Table: ...
+    @staticmethod
+    def write(
+        ngrams: SortedNgrams,
+        descriptor: int,
+        offset: int,
+        threads: int | None = 1,
+        progress: _Progress = None,
+        *,
+        consume: bool = False,
+    ) -> tuple[dict[str, tuple[tuple[int, int], int]], NDArray[np.uint64]]: ...
     @staticmethod
     def attach(arrays: Mapping[str, NDArray[Any]]) -> Table: ...
     def arrays(self) -> dict[str, NDArray[Any]]: ...

@@ -144,8 +144,13 @@ def command(
         from ngram.estimate import train
 
         with progress() as report:
-            model = train(corpus, successors=successors, progress=report, **options)
-            model.save(output)
+            model = train(
+                corpus,
+                successors=successors,
+                progress=report,
+                output=output,
+                **options,
+            )
         info = model.info()
     seconds = time.perf_counter() - started
     if as_json:

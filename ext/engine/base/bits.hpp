@@ -20,7 +20,20 @@
 #define NGRAM_FOR_AVX2 __attribute__((target("avx2,bmi,bmi2"), flatten))
 #endif
 
+// The same for carry-less products, which sum bytes (crc32.hpp).
+#if defined(__x86_64__) && defined(__GNUC__)
+#define NGRAM_HAS_CARRYLESS 1
+#define NGRAM_FOR_CARRYLESS __attribute__((target("pclmul")))
+#endif
+
 namespace ngram {
+
+#if defined(NGRAM_HAS_CARRYLESS)
+inline bool processor_has_carryless() {
+    static const bool has = __builtin_cpu_supports("pclmul");
+    return has;
+}
+#endif
 
 #if defined(NGRAM_HAS_AVX2)
 inline bool processor_has_avx2() {

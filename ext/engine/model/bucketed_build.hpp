@@ -2,12 +2,14 @@
 // because the keys of an order are slots of the order below.
 //
 // One level: (1) n-grams are dealt to partitions, runs of lines that fit a processor's own cache,
-// keeping suffix order within a partition; (2) each partition orders its n-grams by home line and
-// fills the lines in that order, first come first served; (3) what passes the end of a partition
-// is put into the next lines with room, in order. Every cut depends on the number of n-grams only,
-// so the bytes do not depend on threads. Only three accesses per n-gram go to far memory: reading
-// in order, dealing, and noting the slot. Large levels are dealt in rounds. Memory beside the
-// table: kRoundBytes, and 4 bytes for the slot of each n-gram of the level being built.
+// keeping suffix order within a partition; (2) each partition counts the n-grams of its lines,
+// which tells where each of them stands, and puts them there; (3) what passes the end of a
+// partition is put into the first lines with room of the next, in order; (4) the slots go the way
+// of (1) back. Every cut depends on the number of n-grams only, so the bytes do not depend on
+// threads. No step jumps about in far memory: (1) writes and (4) reads one stream for each
+// partition. Where finished partitions go is up to a sink (bucketed_sinks.hpp). Memory beside it:
+// 16 bytes for each n-gram of the level being built, 12 at the highest order. A consumed level's
+// slots take the place of its suffixes; otherwise they need 4 bytes more.
 #pragma once
 
 #include <algorithm>
@@ -23,6 +25,8 @@
 #include "base/parallel.hpp"
 #include "base/progress.hpp"
 #include "model/bucketed.hpp"
+#include "model/bucketed_sinks.hpp"
+#include "ngrams/prefixes.hpp"
 #include "ngrams/sorted_ngrams.hpp"
 
 namespace ngram {
@@ -35,19 +39,15 @@ constexpr double kLoad = 0.8;
 // may stand behind its home. Such tables are loosely filled; measured at kLoad: 40 in 4 * 10^7.
 constexpr std::uint32_t kDisplacementAllowance = 30;
 constexpr std::size_t kTaskNgrams = std::size_t{1} << 17;
-constexpr std::size_t kMaxPartitions = 2048;  // more would spoil the dealing
-constexpr std::size_t kRoundBytes = std::size_t{500} << 20;
-constexpr unsigned kMinPartitionShift = 12;  // 4,096 lines: 256 KB
 
 // The n-grams of a home are placed in four classes, much used ones first, so that those that must
 // stand behind it are seldom asked for. How many longer n-grams end in one tells how much it is
 // used. Measured: it saves a third of the second lines and 3 % of the time with 10^8 n-grams.
 constexpr unsigned kClassShift = 30;
 constexpr std::uint32_t kHome = (1U << kClassShift) - 1;
-constexpr std::uint32_t kClasses = 4;
 
-inline std::uint32_t usage_class(std::size_t longer) {
-    return longer > 7 ? 0 : longer > 3 ? 1 : longer > 1 ? 2 : 3;
+inline std::uint32_t usage_class(std::uint32_t longer) {
+    return std::uint32_t{longer <= 7} + std::uint32_t{longer <= 3} + std::uint32_t{longer <= 1};
 }
 
 // One n-gram on its way to its line.
@@ -55,11 +55,11 @@ template <class Line>
 struct Dealt;
 template <>
 struct Dealt<MiddleLine> {
+    static constexpr std::uint32_t kClasses = 4;
     std::uint32_t remainder;
     std::uint32_t home_and_class;
     std::uint32_t prob_bits;
     std::uint32_t backoff_bits;
-    std::uint32_t index;
 
     std::uint32_t home() const { return home_and_class & kHome; }
     // Which of the n-grams of one home stays there if not all can: lowest first.
@@ -67,6 +67,7 @@ struct Dealt<MiddleLine> {
 };
 template <>
 struct Dealt<LongestLine> {
+    static constexpr std::uint32_t kClasses = 1;
     std::uint32_t remainder;
     std::uint32_t home_line;
     std::uint32_t prob_bits;
@@ -99,21 +100,40 @@ class BucketedBuilder {
     // Builds the table. With `consume` every level of `ngrams` is freed as soon as it is placed.
     static std::shared_ptr<Bucketed> build(SortedNgrams& ngrams, bool consume, unsigned threads,
                                            Progress& progress) {
-        const Recycling recycling;  // each level works in the memory of the level before
-        BucketedBuilder builder(ngrams, consume, threads, progress);
+        const Recycling recycling;  // a consumed level's memory holds lines next
+        bucketed::MemorySink sink;
+        BucketedBuilder builder(ngrams, consume, threads, progress, sink);
         builder.run();
         return builder.table_;
+    }
+
+    // What a file holds after `write`: see Bucketed::header, and an array for each order.
+    struct Written {
+        std::vector<std::uint64_t> header;
+        std::vector<bucketed::Section> sections;
+    };
+
+    // Builds the table in an open file, from `offset` on.
+    static Written write(SortedNgrams& ngrams, bool consume, int descriptor, std::uint64_t offset,
+                         unsigned threads, Progress& progress) {
+        OutputFile file(descriptor);
+        bucketed::FileSink sink(file, offset);
+        BucketedBuilder builder(ngrams, consume, threads, progress, sink);
+        builder.run();
+        return {builder.table_->header(), sink.sections()};
     }
 
   private:
     using MiddleLine = bucketed::MiddleLine;
     using LongestLine = bucketed::LongestLine;
 
-    BucketedBuilder(SortedNgrams& ngrams, bool consume, unsigned threads, Progress& progress)
+    BucketedBuilder(SortedNgrams& ngrams, bool consume, unsigned threads, Progress& progress,
+                    bucketed::LineSink& sink)
         : ngrams_(ngrams),
           consume_(consume),
-          threads_(threads),
+          threads_(std::max(1U, threads)),
           progress_(progress),
+          sink_(sink),
           table_(std::make_shared<Bucketed>()) {}
 
     void run() {
@@ -130,21 +150,16 @@ class BucketedBuilder {
         table_->order_ = order;
         table_->vocabulary_size_ = words;
         table_->word_bits_ = std::max(1U, bit_width(words - 1));
-        contexts_by_lookup_ = order > 2 && has_doubtful_context();
+        begins_.resize(order);
+        if (order > 2 && has_doubtful_context()) mark_contexts();
         place_unigrams();
         std::uint64_t lower_slots = words;
         for (std::size_t k = 2; k < order; ++k) {
-            Buffer<std::uint32_t> slots(ngrams_.levels[k - 1].size());
-            const Bucketed::Middle view =
-                place<Bucketed::Middle, MiddleLine>(k, lower_slots, slots);
-            table_->middle_.push_back(view);
-            lower_slots = view.slots();
-            finish_level(k, std::move(slots));
+            table_->middle_.push_back(place<Bucketed::Middle, MiddleLine>(k, lower_slots));
+            lower_slots = table_->middle_.back().slots();
         }
         if (order > 1) {
-            Buffer<std::uint32_t> none;
-            table_->longest_ = place<Bucketed::Longest, LongestLine>(order, lower_slots, none);
-            finish_level(order, std::move(none));
+            table_->longest_ = place<Bucketed::Longest, LongestLine>(order, lower_slots);
         }
     }
 
@@ -156,7 +171,7 @@ class BucketedBuilder {
             const NgramLevel& level = ngrams_.levels[k - 1];
             const NgramLevel& lower = ngrams_.levels[k - 2];
             std::atomic<bool> found{false};
-            for_ranges(level.size(), [&](std::size_t begin, std::size_t end) {
+            for_tasks(level.size(), [&](std::size_t, std::size_t begin, std::size_t end) {
                 for (std::size_t i = begin; i < end; ++i) {
                     if (level.log10_backoff[i] != 0 || lower.log10_backoff[level.suffix[i]] == 0)
                         continue;
@@ -179,6 +194,26 @@ class BucketedBuilder {
         return false;
     }
 
+    // Notes for every n-gram whether a longer one begins with it: looks at all prefixes.
+    void mark_contexts() {
+        Buffer<std::uint32_t> lower;
+        for (std::size_t k = 3; k <= ngrams_.order(); ++k) {
+            const Span<const std::uint32_t> lower_prefix =
+                k == 3 ? ngrams_.levels[1].word.span() : lower.span();
+            Buffer<std::uint32_t> prefix =
+                prefix_indices(ngrams_.levels, k, lower_prefix, threads_, progress_);
+            Buffer<unsigned char> begins(ngrams_.levels[k - 2].size(), 0);
+            for (std::size_t i = 0; i < prefix.size(); ++i) {
+                if (prefix[i] == kAbsent) {
+                    sorted_ngrams::refuse(k, i, "has a prefix that is absent");
+                }
+                begins[prefix[i]] = 1;
+            }
+            begins_[k - 2] = std::move(begins);
+            lower = std::move(prefix);
+        }
+    }
+
     void place_unigrams() {
         const NgramLevel& level = ngrams_.levels[0];
         Buffer<bucketed::Unigram> unigrams(level.size());
@@ -195,30 +230,32 @@ class BucketedBuilder {
                               backoff == 0 ? (begins[word] ? 0 : bucketed::kSign)
                                            : bucketed::float_bits(backoff)};
         }
+        sink_.put_unigrams(unigrams.span());
         table_->owned_unigrams_ = std::move(unigrams);
         table_->unigrams_ = table_->owned_unigrams_.data();
         progress_.advance(level.size());
-        if (consume_ && ngrams_.order() == 1) ngrams_.levels[0] = NgramLevel();
+        if (consume_) ngrams_.levels[0] = NgramLevel();
     }
 
     // The probability without its sign: checked, because the table cannot hold a positive one.
     static std::uint32_t checked_prob(const NgramLevel& level, std::size_t order,
                                       std::size_t index) {
         const float prob = level.log10_prob[index];
-        if (!(prob <= 0)) {
-            throw InputError("the " + std::to_string(order) + "-gram at index " +
-                             std::to_string(index) + " has log10 probability " +
-                             std::to_string(prob) + ": it must be at most 0");
-        }
+        if (!(prob <= 0)) refuse_prob(prob, order, index);
         return bucketed::float_bits(prob) & ~bucketed::kSign;
     }
+    [[noreturn]] static void refuse_prob(float prob, std::size_t order, std::size_t index) {
+        throw InputError("the " + std::to_string(order) + "-gram at index " +
+                         std::to_string(index) + " has log10 probability " + std::to_string(prob) +
+                         ": it must be at most 0");
+    }
 
-    // Calls body(begin, end) for consecutive ranges of 0..total, in parallel.
+    // Calls body(task, begin, end) for consecutive ranges of 0..total, in parallel.
     template <class Body>
-    void for_ranges(std::size_t total, Body body) {
+    void for_tasks(std::size_t total, Body body) {
         const std::size_t tasks = task_count(total);
         parallel_for(tasks, threads_, progress_, [&](std::size_t task, unsigned) {
-            body(part_begin(total, tasks, task), part_begin(total, tasks, task + 1));
+            body(task, part_begin(total, tasks, task), part_begin(total, tasks, task + 1));
         });
     }
     static std::size_t task_count(std::size_t total) {
@@ -226,7 +263,7 @@ class BucketedBuilder {
     }
 
     template <class Table, class Line>
-    Table place(std::size_t order, std::uint64_t lower_slots, Buffer<std::uint32_t>& slots) {
+    Table place(std::size_t order, std::uint64_t lower_slots) {
         const std::size_t size = ngrams_.levels[order - 1].size();
         const unsigned key_bits =
             std::max(bucketed::kMinKeyBits, bit_width(lower_slots - 1) + table_->word_bits_);
@@ -240,17 +277,18 @@ class BucketedBuilder {
         std::uint64_t lines = static_cast<std::uint64_t>(static_cast<double>(size) / places) + 1;
         while (true) {
             lines = std::max(lines, exact_lines(key_bits));
-            if (lines + kTail > (std::uint64_t{1} << 32) / Line::kEntries) {
+            if (lines + bucketed::kHead > (std::uint64_t{1} << 32) / Line::kEntries) {
                 throw InputError("the model is too large for its table: order " +
                                  std::to_string(order) + " has " + std::to_string(size) +
                                  " n-grams. Prune it, or limit its vocabulary");
             }
             const bucketed::Hasher hasher(key_bits, table_->word_bits_, lines);
             std::uint32_t displacement = 0;
-            bucketed::Lines memory(lines + kTail);
-            auto* const data = static_cast<Line*>(memory.data());
-            if (fill<Line>(order, hasher, data, slots, displacement) &&
-                hasher.is_exact(displacement)) {
+            Level<Line> level(order, hasher);
+            if (fill(level, displacement) && hasher.is_exact(displacement)) {
+                finish_level(level);
+                bucketed::Lines memory = sink_.end(lines + displacement);
+                const auto* const data = static_cast<const Line*>(memory.data());
                 table_->owned_lines_.push_back(std::move(memory));
                 return Table(hasher, data, size, displacement);
             }
@@ -268,284 +306,312 @@ class BucketedBuilder {
         return lines;
     }
 
-    // Deals and places one level. False if some n-gram passes the last line.
+    static constexpr std::size_t kBatch = 32;  // n-grams whose memory is under way at once
+
+    // One level on its way into lines.
     template <class Line>
-    bool fill(std::size_t order, const bucketed::Hasher& hasher, Line* lines,
-              Buffer<std::uint32_t>& slots, std::uint32_t& displacement) {
-        using bucketed::Dealt;
-        const NgramLevel& level = ngrams_.levels[order - 1];
-        const std::size_t size = level.size();
-        unsigned shift = bucketed::kMinPartitionShift;
-        while ((hasher.lines() >> shift) >= bucketed::kMaxPartitions) ++shift;
-        const std::size_t partitions = (hasher.lines() >> shift) + 1;
-        const std::size_t tasks = task_count(size);
+    struct Level {
+        Level(std::size_t order, const bucketed::Hasher& hasher)
+            : order(order), hasher(hasher), partitions(hasher.lines()) {}
 
-        // starts[task * partitions + p]: where the task deals its first n-gram of partition p.
-        Buffer<std::uint32_t> starts(tasks * partitions, 0);
-        parallel_for(tasks, threads_, progress_, [&](std::size_t task, unsigned) {
-            std::uint32_t* const counts = starts.data() + task * partitions;
-            const std::size_t end = part_begin(size, tasks, task + 1);
-            for (std::size_t i = part_begin(size, tasks, task); i < end; ++i) {
-                ++counts[probe_of(order, hasher, level, i).line >> shift];
-            }
+        std::size_t order;
+        bucketed::Hasher hasher;
+        bucketed::Partitions partitions;
+        // The n-grams of a partition begin at bounds[p]; when they are in their lines, their slots
+        // do, one after the other.
+        bucketed::Dealt<Line>* dealt = nullptr;
+        std::vector<std::uint32_t> bounds;  // the n-grams of partition p: bounds[p] to [p + 1]
+        // ends[task * partitions + p]: behind the last n-gram that `task` dealt to p.
+        Buffer<std::uint32_t> ends;
+
+        std::uint32_t* slots(std::size_t partition) const {
+            return reinterpret_cast<std::uint32_t*>(dealt + bounds[partition]);
+        }
+
+        // Where `task` dealt its first n-gram of each partition.
+        const std::uint32_t* begins(std::size_t task) const {
+            return task == 0 ? bounds.data() : ends.data() + (task - 1) * partitions.count();
+        }
+    };
+
+    // An n-gram that passes the end of its partition, and its place behind the end.
+    template <class Line>
+    struct Passed {
+        std::uint32_t place;
+        std::uint32_t index;  // in its partition
+        bucketed::Dealt<Line> ngram;
+        bool operator<(const Passed& other) const { return place < other.place; }
+    };
+
+    // Deals and places one level. False if some n-gram passes the head of the next partition, or
+    // the last line.
+    template <class Line>
+    bool fill(Level<Line>& level, std::uint32_t& displacement) {
+        deal(level);
+        const bucketed::Partitions& partitions = level.partitions;
+        sink_.begin(partitions, threads_);
+        std::vector<std::vector<Passed<Line>>> passed(partitions.count());
+        std::vector<std::uint32_t> farthest(partitions.count(), 0);
+        parallel_for(partitions.count(), threads_, progress_, [&](std::size_t p, unsigned worker) {
+            auto* const lines = static_cast<Line*>(sink_.partition(p, worker));
+            farthest[p] = fill_partition(level, p, lines, passed[p]);
+            sink_.filled(p, worker);
+            progress_.advance(level.bounds[p + 1] - level.bounds[p]);
         });
-        std::vector<std::uint32_t> bounds(partitions + 1, 0);
-        std::uint32_t sum = 0;
-        for (std::size_t p = 0; p < partitions; ++p) {
-            bounds[p] = sum;
-            for (std::size_t task = 0; task < tasks; ++task) {
-                const std::uint32_t count = starts[task * partitions + p];
-                starts[task * partitions + p] = sum;
-                sum += count;
-            }
-        }
-        bounds[partitions] = sum;
-
-        std::vector<std::vector<Dealt<Line>>> passed(partitions);
-        std::vector<std::uint32_t> farthest(partitions, 0);
-        Buffer<Dealt<Line>> dealt;
-        for (std::size_t from = 0; from < partitions;) {
-            // As many partitions as memory is meant for; each round reads the level again.
-            std::size_t to = from + 1;
-            while (to < partitions &&
-                   bounds[to + 1] - bounds[from] <= bucketed::kRoundBytes / sizeof(dealt[0])) {
-                ++to;
-            }
-            dealt.resize(bounds[to] - bounds[from]);
-            const Round round{shift, from, to, bounds[from]};
-            parallel_for(tasks, threads_, progress_, [&](std::size_t task, unsigned) {
-                std::uint32_t* const next = starts.data() + task * partitions;
-                deal(order, hasher, level, part_begin(size, tasks, task),
-                     part_begin(size, tasks, task + 1), round, next, dealt.data());
-            });
-            parallel_for(to - from, threads_, progress_, [&](std::size_t i, unsigned) {
-                const std::size_t p = from + i;
-                const std::uint64_t first = std::uint64_t{p} << shift;
-                const bool last = p + 1 == partitions;
-                const std::uint64_t end =
-                    last ? hasher.lines() + kTail : (std::uint64_t{p} + 1) << shift;
-                farthest[p] = fill_partition(hasher, lines, first, end,
-                                             dealt.data() + bounds[p] - bounds[from],
-                                             bounds[p + 1] - bounds[p], slots, passed[p]);
-                progress_.advance(bounds[p + 1] - bounds[p]);
-            });
-            from = to;
-        }
         displacement = *std::max_element(farthest.begin(), farthest.end());
-        for (std::size_t p = 0; p < partitions; ++p) {
-            for (const Dealt<Line>& ngram : passed[p]) {
-                if (!place_passed(hasher, lines, ngram, slots, displacement)) return false;
+        for (std::size_t p = 0; p < partitions.count(); ++p) {
+            if (passed[p].empty()) continue;
+            if (p + 1 == partitions.count()) return false;
+            auto* const head = static_cast<Line*>(sink_.head(p + 1));
+            for (const Passed<Line>& that : passed[p]) {
+                const std::uint32_t slot =
+                    place_passed(level, p + 1, head, that.ngram, displacement);
+                if (slot == Bucketed::Middle::kNone) return false;
+                level.slots(p)[that.index] = slot;
             }
         }
         return true;
     }
 
-    // The partitions [from, to) that are filled in one round.
-    struct Round {
-        unsigned shift;
-        std::size_t from;
-        std::size_t to;
-        std::uint32_t first;  // n-gram of the level, in the order of partitions
-
-        bool has(std::uint64_t line) const {
-            const std::size_t partition = line >> shift;
-            return from <= partition && partition < to;
+    template <class Line>
+    void deal(Level<Line>& level) {
+        const std::size_t size = ngrams_.levels[level.order - 1].size();
+        const std::size_t partitions = level.partitions.count();
+        const std::size_t tasks = task_count(size);
+        level.ends = Buffer<std::uint32_t>(tasks * partitions, 0);
+        for_tasks(size, [&](std::size_t task, std::size_t begin, std::size_t end) {
+            std::uint32_t* const counts = level.ends.data() + task * partitions;
+            for (std::size_t i = begin; i < end; ++i) {
+                ++counts[level.partitions.of(probe_of(level, i).line)];
+            }
+            ngrams_.levels[level.order - 1].rest(begin, end);
+        });
+        level.bounds.assign(partitions + 1, 0);
+        std::uint32_t sum = 0;
+        for (std::size_t p = 0; p < partitions; ++p) {
+            level.bounds[p] = sum;
+            for (std::size_t task = 0; task < tasks; ++task) {
+                const std::uint32_t count = level.ends[task * partitions + p];
+                level.ends[task * partitions + p] = sum;
+                sum += count;
+            }
         }
-    };
-
-    bucketed::Probe probe_of(std::size_t order, const bucketed::Hasher& hasher,
-                             const NgramLevel& level, std::size_t index) const {
-        const std::uint32_t suffix = level.suffix[index];
-        return hasher.probe(order == 2 ? suffix : lower_slots_[suffix], level.word[index]);
+        level.bounds[partitions] = sum;
+        reserve_dealt(level.order);
+        level.dealt = reinterpret_cast<bucketed::Dealt<Line>*>(dealt_.data());
+        for_tasks(size, [&](std::size_t task, std::size_t begin, std::size_t end) {
+            deal_range(level, begin, end, level.ends.data() + task * partitions);
+            ngrams_.levels[level.order - 1].rest(begin, end);
+        });
     }
 
-    void deal(std::size_t order, const bucketed::Hasher& hasher, const NgramLevel& level,
-              std::size_t begin, std::size_t end, const Round& round, std::uint32_t* next,
-              bucketed::Dealt<MiddleLine>* dealt) const {
-        const Buffer<std::uint32_t>& above = ngrams_.levels[order].suffix;
+    template <class Line>
+    bucketed::Probe probe_of(const Level<Line>& level, std::size_t index) const {
+        const NgramLevel& ngrams = ngrams_.levels[level.order - 1];
+        const std::uint32_t suffix = ngrams.suffix[index];
+        return level.hasher.probe(level.order == 2 ? suffix : lower_slots_[suffix],
+                                  ngrams.word[index]);
+    }
+
+    // next[p]: where the next n-gram of partition p goes.
+    void deal_range(const Level<MiddleLine>& level, std::size_t begin, std::size_t end,
+                    std::uint32_t* next) const {
+        const NgramLevel& ngrams = ngrams_.levels[level.order - 1];
+        const unsigned char* const begins = begins_[level.order - 1].data();
+        const Buffer<std::uint32_t>& above = ngrams_.levels[level.order].suffix;
         const std::uint32_t* extended =
             std::lower_bound(above.begin(), above.end(), static_cast<std::uint32_t>(begin));
-        for (std::size_t i = begin; i < end; ++i) {
-            const std::uint32_t* const first_extended = extended;
-            while (extended != above.end() && *extended == i) ++extended;
-            const std::size_t longer = static_cast<std::size_t>(extended - first_extended);
-            const bucketed::Probe at = probe_of(order, hasher, level, i);
-            if (!round.has(at.line)) continue;
-            const float backoff = level.log10_backoff[i];
-            dealt[next[at.line >> round.shift]++ - round.first] = {
-                at.remainder, at.line | bucketed::usage_class(longer) << bucketed::kClassShift,
-                checked_prob(level, order, i) | (longer != 0 ? 0 : bucketed::kSign),
-                // Most n-grams without back-off begin nothing; mark_contexts corrects the rest.
-                backoff == 0 ? bucketed::kSign : bucketed::float_bits(backoff),
-                static_cast<std::uint32_t>(i)};
-        }
-    }
-
-    void deal(std::size_t order, const bucketed::Hasher& hasher, const NgramLevel& level,
-              std::size_t begin, std::size_t end, const Round& round, std::uint32_t* next,
-              bucketed::Dealt<LongestLine>* dealt) const {
-        for (std::size_t i = begin; i < end; ++i) {
-            const bucketed::Probe at = probe_of(order, hasher, level, i);
-            if (!round.has(at.line)) continue;
-            dealt[next[at.line >> round.shift]++ - round.first] = {at.remainder, at.line,
-                                                                   checked_prob(level, order, i)};
-        }
-    }
-
-    // Fills lines [first, end) with their n-grams. Those of one home are in the order of their
-    // classes, and within a class in suffix order.
-    // Returns the largest displacement; what does not fit goes to `passed`, in home order.
-    template <class Line>
-    static std::uint32_t fill_partition(const bucketed::Hasher& hasher, Line* lines,
-                                        std::uint64_t first, std::uint64_t end,
-                                        const bucketed::Dealt<Line>* dealt, std::size_t count,
-                                        Buffer<std::uint32_t>& slots,
-                                        std::vector<bucketed::Dealt<Line>>& passed) {
-        const std::size_t size = static_cast<std::size_t>(end - first);
-        const auto rank = [first](const bucketed::Dealt<Line>& ngram) {
-            return (ngram.home() - first) * bucketed::kClasses + ngram.usage_class();
-        };
-        std::vector<std::uint32_t> begins(size * bucketed::kClasses + 1, 0);
-        for (std::size_t i = 0; i < count; ++i) ++begins[rank(dealt[i]) + 1];
-        for (std::size_t r = 1; r < begins.size(); ++r) begins[r] += begins[r - 1];
-        std::vector<std::uint32_t> by_home(count);
-        for (std::size_t i = 0; i < count; ++i) {
-            by_home[begins[rank(dealt[i])]++] = static_cast<std::uint32_t>(i);
-        }
-        for (std::uint64_t line = first; line < end; ++line) {
-            bucketed::clear_line(lines[line],
-                                 static_cast<std::uint32_t>(hasher.first_value(line + 1)));
-        }
-        std::uint32_t farthest = 0;
-        std::uint64_t line = first;  // the place to fill next
-        unsigned place = 0;
-        for (std::size_t j = 0; j < count; ++j) {
-            if (j + kAhead < count) expect_slot(dealt[by_home[j + kAhead]], slots);
-            const bucketed::Dealt<Line>& ngram = dealt[by_home[j]];
-            if (ngram.home() > line) {
-                line = ngram.home();
-                place = 0;
-            } else if (place == Line::kEntries) {
-                ++line;
-                place = 0;
+        for (std::size_t from = begin; from < end; from += kBatch) {
+            const std::size_t to = std::min(from + kBatch, end);
+            std::uint32_t longer[kBatch] = {};  // how many longer n-grams end in each
+            for (; extended != above.end() && *extended < to; ++extended) {
+                ++longer[*extended - from];
             }
-            for (std::uint64_t full = ngram.home(); full < std::min(line, end); ++full) {
+            deal_batch(level, from, to, next, [&](std::size_t i, bucketed::Probe at) {
+                const std::uint32_t ends = longer[i - from];
+                // Unless contexts are doubtful, n-grams without back-off begin nothing.
+                const bool begins_longer = begins != nullptr && begins[i] != 0;
+                const std::uint32_t backoff = bucketed::float_bits(ngrams.log10_backoff[i]);
+                const std::uint32_t zero = begins_longer ? 0 : bucketed::kSign;
+                return bucketed::Dealt<MiddleLine>{
+                    at.remainder, at.line | bucketed::usage_class(ends) << bucketed::kClassShift,
+                    checked_prob(ngrams, level.order, i) | (ends != 0 ? 0 : bucketed::kSign),
+                    (backoff & ~bucketed::kSign) == 0 ? zero : backoff};
+            });
+        }
+    }
+
+    void deal_range(const Level<LongestLine>& level, std::size_t begin, std::size_t end,
+                    std::uint32_t* next) const {
+        const NgramLevel& ngrams = ngrams_.levels[level.order - 1];
+        for (std::size_t from = begin; from < end; from += kBatch) {
+            deal_batch(level, from, std::min(from + kBatch, end), next,
+                       [&](std::size_t i, bucketed::Probe at) {
+                           return bucketed::Dealt<LongestLine>{
+                               at.remainder, at.line, checked_prob(ngrams, level.order, i)};
+                       });
+        }
+    }
+
+    // Deals up to kBatch n-grams: first asks for the memory where they go.
+    template <class Line, class Entry>
+    void deal_batch(const Level<Line>& level, std::size_t begin, std::size_t end,
+                    std::uint32_t* next, Entry entry) const {
+        bucketed::Probe probes[kBatch];
+        std::uint32_t partitions[kBatch];
+        for (std::size_t i = begin; i < end; ++i) {
+            const bucketed::Probe at = probe_of(level, i);
+            const std::size_t partition = level.partitions.of(at.line);
+            probes[i - begin] = at;
+            partitions[i - begin] = static_cast<std::uint32_t>(partition);
+            prefetch(level.dealt + next[partition]);
+        }
+        for (std::size_t i = begin; i < end; ++i) {
+            bucketed::Dealt<Line>* const goal = level.dealt + next[partitions[i - begin]]++;
+            *goal = entry(i, probes[i - begin]);
+            prefetch(goal + 2 * 64 / sizeof(*goal));  // of so many streams no processor knows
+        }
+    }
+
+    // Fills the lines of a partition with its n-grams, home after home. Those of one home are in
+    // the order of their classes, and within a class in suffix order. Returns the largest
+    // displacement; what does not fit goes to `passed`, in home order.
+    template <class Line>
+    static std::uint32_t fill_partition(const Level<Line>& level, std::size_t partition,
+                                        Line* lines, std::vector<Passed<Line>>& passed) {
+        constexpr std::uint32_t kEntries = Line::kEntries;
+        constexpr std::uint32_t kClasses = bucketed::Dealt<Line>::kClasses;
+        const std::uint64_t first = level.partitions.begin(partition);
+        const auto size = static_cast<std::uint32_t>(level.partitions.size(partition));
+        const auto rank = [first](const bucketed::Dealt<Line>& ngram) {
+            return static_cast<std::uint32_t>(ngram.home() - first) * kClasses +
+                   ngram.usage_class();
+        };
+        // How many n-grams have each home and class, then the place of the next of them.
+        std::vector<std::uint32_t> next(size * kClasses, 0);
+        const bucketed::Dealt<Line>* const dealt = level.dealt + level.bounds[partition];
+        const std::uint32_t count = level.bounds[partition + 1] - level.bounds[partition];
+        for (std::uint32_t i = 0; i < count; ++i) ++next[rank(dealt[i])];
+        std::uint32_t place = 0;
+        for (std::uint32_t home = 0; home < size; ++home) {
+            place = std::max(place, home * kEntries);
+            for (std::uint32_t c = 0; c < kClasses; ++c) {
+                place += std::exchange(next[home * kClasses + c], place);
+            }
+        }
+        for (std::uint32_t line = 0; line < size; ++line) {
+            const std::uint64_t value = level.hasher.first_value(first + line + 1);
+            bucketed::clear_line(lines[line], static_cast<std::uint32_t>(value));
+        }
+        std::uint32_t* const slots = level.slots(partition);  // over n-grams that are placed
+        std::uint32_t farthest = 0;
+        std::uint32_t places[kBatch];
+        for (std::uint32_t i = 0; i < count; ++i) {
+            if (i % kBatch == 0) {
+                const auto batch = std::min(count - i, std::uint32_t{kBatch});
+                for (std::uint32_t j = 0; j < batch; ++j) {
+                    places[j] = next[rank(dealt[i + j])]++;
+                    prefetch(lines + places[j] / kEntries);
+                }
+            }
+            const bucketed::Dealt<Line> ngram = dealt[i];
+            const std::uint32_t at = places[i % kBatch];
+            const std::uint32_t line = at / kEntries;
+            const auto home = static_cast<std::uint32_t>(ngram.home() - first);
+            for (std::uint32_t full = home; full < std::min(line, size); ++full) {
                 lines[full].set_overflowed(ngram.remainder);
             }
-            if (line >= end) {
-                passed.push_back(ngram);
-                place = 0;
-                line = end;
+            if (line >= size) {
+                passed.push_back({at, i, ngram});
                 continue;
             }
-            farthest = std::max(farthest, static_cast<std::uint32_t>(line - ngram.home()));
-            bucketed::write_entry(lines[line], place, ngram);
-            note_slot(ngram, line * Line::kEntries + place, slots);
-            ++place;
+            farthest = std::max(farthest, line - home);
+            bucketed::write_entry(lines[line], at % kEntries, ngram);
+            note_slot(ngram, slots + i, first * kEntries + at);
         }
+        std::sort(passed.begin(), passed.end());
         return farthest;
     }
 
-    // Puts an n-gram that passed the end of its partition into the next line with room.
+    static void note_slot(const bucketed::Dealt<MiddleLine>&, std::uint32_t* to,
+                          std::uint64_t slot) {
+        *to = static_cast<std::uint32_t>(slot);
+    }
+    static void note_slot(const bucketed::Dealt<LongestLine>&, std::uint32_t*, std::uint64_t) {}
+
+    // Puts an n-gram that passed the end of the partition before into the next line with room.
+    // Returns its slot, or kNone.
     template <class Line>
-    static bool place_passed(const bucketed::Hasher& hasher, Line* lines,
-                             const bucketed::Dealt<Line>& ngram, Buffer<std::uint32_t>& slots,
-                             std::uint32_t& displacement) {
-        for (std::uint64_t line = ngram.home(); line < hasher.lines() + kTail; ++line) {
-            const auto empty = static_cast<std::uint32_t>(hasher.first_value(line + 1));
+    static std::uint32_t place_passed(const Level<Line>& level, std::size_t partition, Line* head,
+                                      const bucketed::Dealt<Line>& ngram,
+                                      std::uint32_t& displacement) {
+        const std::uint64_t first = level.partitions.begin(partition);
+        for (std::uint64_t line = first; line < first + bucketed::kHead; ++line) {
+            const auto empty = static_cast<std::uint32_t>(level.hasher.first_value(line + 1));
             const std::uint32_t mask =
-                equal_lanes(lines[line].remainder, empty) & bucketed::entry_mask<Line>();
+                equal_lanes(head[line - first].remainder, empty) & bucketed::entry_mask<Line>();
             if (mask == 0) {
-                lines[line].set_overflowed(ngram.remainder);
+                head[line - first].set_overflowed(ngram.remainder);
                 continue;
             }
             const unsigned place = lowest_lane(mask);
             displacement = std::max(displacement, static_cast<std::uint32_t>(line - ngram.home()));
-            bucketed::write_entry(lines[line], place, ngram);
-            note_slot(ngram, line * Line::kEntries + place, slots);
-            return true;
+            bucketed::write_entry(head[line - first], place, ngram);
+            return static_cast<std::uint32_t>(line * Line::kEntries + place);
         }
-        return false;
+        return Bucketed::Middle::kNone;
     }
 
-    static constexpr std::size_t kAhead = 24;  // slots under way to the cache
-    static void expect_slot(const bucketed::Dealt<MiddleLine>& ngram,
-                            const Buffer<std::uint32_t>& slots) {
-        prefetch(&slots[ngram.index]);
-    }
-    static void expect_slot(const bucketed::Dealt<LongestLine>&, const Buffer<std::uint32_t>&) {}
-
-    static void note_slot(const bucketed::Dealt<MiddleLine>& ngram, std::uint64_t slot,
-                          Buffer<std::uint32_t>& slots) {
-        slots[ngram.index] = static_cast<std::uint32_t>(slot);
-    }
-    static void note_slot(const bucketed::Dealt<LongestLine>&, std::uint64_t,
-                          Buffer<std::uint32_t>&) {}
-
-    // After level `order` is placed: flags of the order below that depend on it, and freeing.
-    void finish_level(std::size_t order, Buffer<std::uint32_t>&& slots) {
-        if (contexts_by_lookup_ && order > 2) mark_contexts(order);
-        lower_slots_ = std::move(slots);
-        if (!consume_) return;
-        if (order == 2) ngrams_.levels[0] = NgramLevel();
-        // `has_doubtful_context` is done; the level above needs only slots and its own arrays.
-        if (!contexts_by_lookup_ || order > 2) ngrams_.levels[order - 1] = NgramLevel();
-    }
-
-    // Finds the prefix of every n-gram of level `order` in the table below, and clears the sign of
-    // its back-off if that is -0.0: something does begin with it.
-    void mark_contexts(std::size_t order) {
-        const NgramLevel& level = ngrams_.levels[order - 1];
-        const Bucketed::Middle& below = table_->middle_[order - 3];
-        auto* const lines = const_cast<MiddleLine*>(below.lines());
-        Buffer<std::uint32_t> prefix_slots(order < ngrams_.order() ? level.size() : 0);
-        const Buffer<std::uint32_t>& lower =
-            order == 3 ? ngrams_.levels[1].word : lower_prefix_slots_;
-        for_ranges(level.size(), [&](std::size_t begin, std::size_t end) {
-            constexpr std::size_t kAhead = 64;
-            bucketed::Probe probes[kAhead];
-            for (std::size_t from = begin; from < end; from += kAhead) {
-                const std::size_t count = std::min(kAhead, end - from);
-                for (std::size_t j = 0; j < count; ++j) {
-                    const std::size_t i = from + j;
-                    probes[j] = below.probe(lower[level.suffix[i]], level.word[i]);
-                    below.prefetch(probes[j]);
-                }
-                for (std::size_t j = 0; j < count; ++j) {
-                    const std::uint32_t slot = below.find(probes[j]);
-                    if (slot == Bucketed::Middle::kNone) {
-                        sorted_ngrams::refuse(order, from + j, "has a prefix that is absent");
-                    }
-                    clear_no_extension(lines[slot / MiddleLine::kEntries]
-                                           .backoff_bits[slot % MiddleLine::kEntries]);
-                    if (!prefix_slots.empty()) prefix_slots[from + j] = slot;
-                }
+    // When a level is placed, the next one needs its slots, in suffix order again.
+    void finish_level(Level<MiddleLine>& level) {
+        NgramLevel& ngrams = ngrams_.levels[level.order - 1];
+        const std::size_t size = ngrams.size();
+        if (consume_) {
+            ngrams.log10_prob.clear();
+            ngrams.log10_backoff.clear();
+        }
+        Buffer<std::uint32_t> slots(consume_ ? 0 : size);
+        std::uint32_t* const goal = consume_ ? ngrams.suffix.data() : slots.data();
+        for_tasks(size, [&](std::size_t task, std::size_t begin, std::size_t end) {
+            std::vector<const std::uint32_t*> next(level.partitions.count());
+            for (std::size_t p = 0; p < next.size(); ++p) {
+                next[p] = level.slots(p) + (level.begins(task)[p] - level.bounds[p]);
             }
+            for (std::size_t i = begin; i < end; ++i) {
+                goal[i] = *next[level.partitions.of(probe_of(level, i).line)]++;
+            }
+            ngrams.word.rest(begin, end);
+            ngrams.suffix.rest(begin, end);
         });
-        lower_prefix_slots_ = std::move(prefix_slots);
-        if (consume_ && order == 3) ngrams_.levels[1] = NgramLevel();
+        // The next level is dealt in memory that is free now, and in use already: a first touch
+        // costs more than the dealing. The rest goes back to the system, which needs it for files.
+        const Recycling recycling;
+        lower_slots_ = consume_ ? std::move(ngrams.suffix) : std::move(slots);
+        dealt_.clear();
+        if (consume_) ngrams = NgramLevel();
+        reserve_dealt(level.order + 1);
+    }
+    void finish_level(Level<LongestLine>& level) {
+        if (consume_) ngrams_.levels[level.order - 1] = NgramLevel();
     }
 
-    // Several threads may find the same n-gram; all write the same value.
-    static void clear_no_extension(std::uint32_t& bits) {
-        static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
-        auto& shared = reinterpret_cast<std::atomic<std::uint32_t>&>(bits);
-        if (shared.load(std::memory_order_relaxed) == bucketed::kSign) {
-            shared.store(0, std::memory_order_relaxed);
-        }
+    // Memory for the n-grams of a level on their way.
+    void reserve_dealt(std::size_t order) {
+        const bool highest = order == ngrams_.order();
+        const std::size_t bytes =
+            highest ? sizeof(bucketed::Dealt<LongestLine>) : sizeof(bucketed::Dealt<MiddleLine>);
+        dealt_.resize(ngrams_.levels[order - 1].size() * (bytes / sizeof(std::uint32_t)));
     }
 
-    static constexpr std::uint64_t kTail = 64;  // lines behind the last home
-
-    Recycling recycling_;  // a consumed level's memory holds lines next
     SortedNgrams& ngrams_;
     bool consume_;
     unsigned threads_;
     Progress& progress_;
+    bucketed::LineSink& sink_;
     std::shared_ptr<Bucketed> table_;
-    bool contexts_by_lookup_ = false;
-    Buffer<std::uint32_t> lower_slots_;         // of each n-gram of the order below
-    Buffer<std::uint32_t> lower_prefix_slots_;  // of its prefix, two orders below
+    std::vector<Buffer<unsigned char>> begins_;  // whether n-grams begin longer ones, if doubtful
+    Buffer<std::uint32_t> lower_slots_;          // of each n-gram of the order below
+    Buffer<std::uint32_t> dealt_;                // memory of Level::dealt, of each level in turn
 };
 
 }  // namespace ngram

@@ -53,11 +53,31 @@ cdef extern from "model/bucketed.hpp" namespace "ngram" nogil:
         const char* format_tag() noexcept
 
 
+cdef extern from "model/bucketed_sinks.hpp" namespace "ngram::bucketed" nogil:
+    cdef cppclass Section:
+        uint64_t bytes
+        uint32_t crc32
+
+
 cdef extern from "model/bucketed_build.hpp" namespace "ngram" nogil:
+    cdef cppclass WrittenTable "ngram::BucketedBuilder::Written":
+        WrittenTable() noexcept
+        vector[uint64_t] header
+        vector[Section] sections
+
     cdef cppclass BucketedBuilder:
         @staticmethod
         shared_ptr[Bucketed] build(
             CSortedNgrams& ngrams, cbool consume, unsigned int threads, Progress& progress
+        ) except +raise_ngram_error
+        @staticmethod
+        WrittenTable write(
+            CSortedNgrams& ngrams,
+            cbool consume,
+            int descriptor,
+            uint64_t offset,
+            unsigned int threads,
+            Progress& progress,
         ) except +raise_ngram_error
 
 

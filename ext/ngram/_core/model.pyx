@@ -84,6 +84,44 @@ cdef class Table:
         return table
 
     @staticmethod
+    def write(
+        SortedNgrams ngrams not None,
+        int descriptor,
+        uint64_t offset,
+        object threads=1,
+        object progress=None,
+        *,
+        cbool consume=False,
+    ):
+        """Build the table of n-grams in an open file, without holding it in memory.
+
+        The arrays of `order_1`, `order_2`, .. begin at `offset`, one after the other,
+        each filled up to a multiple of 64 bytes with zeros. Return them by name, as
+        shape and CRC-32 (of the filling too), and the array `header`, which is not
+        written. They are the arrays that `build` makes. A file that cannot be written
+        gives OSError.
+        """
+        cdef unsigned int count = <unsigned int>min(thread_count(threads), 1024)
+        cdef unique_ptr[Progress] watched = watch(progress)
+        cdef shared_ptr[CSortedNgrams] source = ngrams.pointer
+        cdef WrittenTable written
+        if consume and source.use_count() == 2:
+            ngrams.pointer = make_shared[CSortedNgrams]()
+        else:
+            consume = False
+        with nogil:
+            written = BucketedBuilder.write(
+                source.get()[0], consume, descriptor, offset, count, dereference(watched)
+            )
+        sections = {}
+        cdef size_t i
+        for i in range(written.sections.size()):
+            width = 2 if i == 0 else 16
+            rows = written.sections[i].bytes // (4 * width)
+            sections[f"order_{i + 1}"] = ((rows, width), written.sections[i].crc32)
+        return sections, np.array(written.header, dtype=np.uint64)
+
+    @staticmethod
     def attach(arrays):
         """Return the table over the arrays that `arrays()` of a table gave.
 
@@ -124,14 +162,14 @@ cdef class Table:
         return table
 
     def arrays(self):
-        """Return the arrays to save: `header` uint64, and `order_1` .. as uint32 rows.
+        """Return the arrays to save: `order_1` .. as uint32 rows, and `header` uint64.
 
         `order_1` has shape (words, 2), every other order (lines, 16), one cache line a
         row. They are read-only views of the table.
         """
         cdef vector[uint64_t] header = self.pointer.get().header()
         cdef vector[WordSpan] blocks = self.pointer.get().blocks()
-        named = {"header": np.array(header, dtype=np.uint64)}
+        named = {}
         cdef size_t i
         for i in range(blocks.size()):
             shape = (-1, 2 if i == 0 else 16)
@@ -141,6 +179,7 @@ cdef class Table:
                 <Py_ssize_t>(blocks[i].size() * sizeof(uint32_t)),
                 np.uint32,
             ).reshape(shape)
+        named["header"] = np.array(header, dtype=np.uint64)
         return named
 
     def to_sorted(self, object threads=1, object progress=None):
