@@ -55,6 +55,7 @@ TOPICS = [
     "progress",
     "vocabulary",
     "text",
+    "counts",
     "ngrams",
     "estimate",
     "arpa",

@@ -29,6 +29,7 @@
 #include "base/parallel.hpp"
 #include "base/spill.hpp"
 #include "counts/context_sum.hpp"
+#include "counts/ngram_counts.hpp"
 #include "counts/window_sort.hpp"
 #include "counts/windows.hpp"
 
@@ -132,8 +133,6 @@ struct CountOptions {
     std::uint64_t threshold(unsigned k) const { return thresholds.empty() ? 0 : thresholds[k - 1]; }
     bool is_listed(std::uint32_t word) const { return listed.empty() || listed[word] != 0; }
 };
-
-using CountsOfCounts = std::vector<std::array<std::uint64_t, 5>>;  // [order - 1][r], r = 1..4
 
 // The sums of frequent words as contexts, counted as their bigrams close: the sums of other
 // contexts are counted where they are used, in blocks, and these words exceed a block.
@@ -579,6 +578,29 @@ inline void build_unigrams(CountTrie& trie, Span<const std::uint32_t> counts,
 
 }  // namespace count_trie
 
+// Calls work(std::integral_constant<unsigned, W>), where a Window<W> has room for so many parts.
+template <class Work>
+void dispatch_parts(unsigned parts, Work work) {
+    if (parts <= 2)
+        work(std::integral_constant<unsigned, 2>{});
+    else if (parts <= 3)
+        work(std::integral_constant<unsigned, 3>{});
+    else if (parts <= 4)
+        work(std::integral_constant<unsigned, 4>{});
+    else if (parts <= 6)
+        work(std::integral_constant<unsigned, 6>{});
+    else if (parts <= 8)
+        work(std::integral_constant<unsigned, 8>{});
+    else if (parts <= 16)
+        work(std::integral_constant<unsigned, 16>{});
+    else if (parts <= 32)
+        work(std::integral_constant<unsigned, 32>{});
+    else if (parts <= 64)
+        work(std::integral_constant<unsigned, 64>{});
+    else
+        work(std::integral_constant<unsigned, 144>{});
+}
+
 // How many n-grams of this order have this adjusted count; count 1 to 4.
 inline std::uint64_t count_of_counts(const CountTrie& trie, unsigned order, unsigned count) {
     return trie.counts_of_counts[order - 1][count];
@@ -627,29 +649,10 @@ inline CountTrie build_count_trie(Buffer<std::uint32_t>& ids, std::uint64_t voca
     trie.codes = WordCodes(counts.span());
     std::swap(counts[kBeginSentence], counts[kEndSentence]);
     const WindowLayout layout(options.order, buckets, trie.codes, vocabulary_size);
-    const auto build = [&](auto parts) {
+    dispatch_parts(layout.parts(), [&](auto parts) {
         count_trie::build_pruned_or_not<decltype(parts)::value>(trie, ids, counts.span(), buckets,
                                                                 layout, options, progress);
-    };
-    const unsigned parts = layout.parts();
-    if (parts <= 2)
-        build(std::integral_constant<unsigned, 2>{});
-    else if (parts <= 3)
-        build(std::integral_constant<unsigned, 3>{});
-    else if (parts <= 4)
-        build(std::integral_constant<unsigned, 4>{});
-    else if (parts <= 6)
-        build(std::integral_constant<unsigned, 6>{});
-    else if (parts <= 8)
-        build(std::integral_constant<unsigned, 8>{});
-    else if (parts <= 16)
-        build(std::integral_constant<unsigned, 16>{});
-    else if (parts <= 32)
-        build(std::integral_constant<unsigned, 32>{});
-    else if (parts <= 64)
-        build(std::integral_constant<unsigned, 64>{});
-    else
-        build(std::integral_constant<unsigned, 144>{});
+    });
     return trie;
 }
 

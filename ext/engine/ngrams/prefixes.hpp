@@ -1,7 +1,8 @@
 // Prefixes: for every n-gram the index of its prefix (all words but the last), one order below. The
 // prefix is the context in which the n-gram predicts its last word, so these indices join n-grams
 // with their contexts. Input: levels in suffix order (sorted_ngrams.hpp). Output: one index per
-// n-gram, in the same order.
+// n-gram, in the same order. Any level that has words and suffixes will do: of probabilities, and
+// of counts (counts/ngram_counts.hpp).
 //
 // Each n-gram's prefix is a child of its suffix's prefix: the n-grams with one suffix are merged
 // with the children of that prefix, both in order of the leftmost word.
@@ -24,7 +25,8 @@ namespace ngram {
 namespace prefixes {
 
 // first[p] to first[p + 1]: the n-grams of `level` that have suffix p.
-inline Buffer<std::uint32_t> first_children(const NgramLevel& level, std::size_t suffixes) {
+template <class Level>
+Buffer<std::uint32_t> first_children(const Level& level, std::size_t suffixes) {
     Buffer<std::uint32_t> first(suffixes + 1);
     std::size_t filled = 0;
     for (std::size_t i = 0; i < level.suffix.size(); ++i) {
@@ -38,11 +40,11 @@ inline Buffer<std::uint32_t> first_children(const NgramLevel& level, std::size_t
 
 // Prefixes of order `order` >= 3, of order - 1: `lower_prefix` (order 2: its words). kAbsent where
 // the prefix, or the prefix of the suffix, is not there.
-inline Buffer<std::uint32_t> prefix_indices(const std::vector<NgramLevel>& levels,
-                                            std::size_t order,
-                                            Span<const std::uint32_t> lower_prefix,
-                                            unsigned threads, Progress& progress) {
-    const NgramLevel& level = levels[order - 1];
+template <class Level>
+Buffer<std::uint32_t> prefix_indices(const std::vector<Level>& levels, std::size_t order,
+                                     Span<const std::uint32_t> lower_prefix, unsigned threads,
+                                     Progress& progress) {
+    const Level& level = levels[order - 1];
     const std::uint32_t* const words = levels[order - 2].word.data();
     const Buffer<std::uint32_t> children =
         prefixes::first_children(levels[order - 2], levels[order - 3].size());
@@ -84,8 +86,9 @@ inline Buffer<std::uint32_t> prefix_indices(const std::vector<NgramLevel>& level
 
 // Prefixes of every order; [0] is empty and [1] a copy of the words. Throws InputError if one is
 // not there.
-inline std::vector<Buffer<std::uint32_t>> all_prefixes(const std::vector<NgramLevel>& levels,
-                                                       unsigned threads, Progress& progress) {
+template <class Level>
+std::vector<Buffer<std::uint32_t>> all_prefixes(const std::vector<Level>& levels, unsigned threads,
+                                                Progress& progress) {
     std::vector<Buffer<std::uint32_t>> all(levels.size());
     for (std::size_t k = 2; k <= levels.size(); ++k) {
         if (k == 2) {

@@ -1,0 +1,189 @@
+// Counts the n-grams of a text. Input: ids in text order, every sentence closed by </s>. Output:
+// NgramCounts, in suffix order. The windows are sorted as for the count trie (count_trie.hpp), but
+// every node that closes writes the number of its events, and nothing else is kept.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "base/errors.hpp"
+#include "base/parallel.hpp"
+#include "counts/count_trie.hpp"
+#include "counts/ngram_counts.hpp"
+#include "counts/window_sort.hpp"
+#include "counts/windows.hpp"
+
+namespace ngram {
+
+namespace count_ngrams_detail {
+
+// The n-grams of one order whose last word is in one chunk. Suffixes are relative to the chunk; at
+// order 2 they are words.
+struct LevelPart {
+    Buffer<std::uint32_t> word;
+    Buffer<std::uint32_t> suffix;
+    Buffer<std::uint32_t> count;
+};
+
+using ChunkLevels = std::vector<LevelPart>;  // [k - 2] is order k
+
+template <unsigned W>
+class LevelBuilder {
+  public:
+    LevelBuilder(const WindowLayout& layout, const WordCodes& codes, ChunkLevels& levels)
+        : reader_(layout), codes_(codes), levels_(levels) {
+        levels.resize(layout.order - 1);
+    }
+
+    // Sorted windows of one last word.
+    void add_word(std::uint32_t word, const Window<W>* windows, std::uint64_t size) {
+        unsigned before = 0;
+        for (std::uint64_t i = 0; i < size; ++i) {
+            const unsigned length = reader_.length(windows[i]);
+            const unsigned shared =
+                i == 0 ? 1 : std::min(reader_.shared(windows[i - 1], windows[i]), length);
+            if (shared == length) continue;
+            close(shared, before, i);
+            for (unsigned k = shared + 1; k <= length; ++k) {
+                LevelPart& level = levels_[k - 2];
+                level.word.push_back(codes_.word(reader_.code(windows[i], k - 1)));
+                level.suffix.push_back(
+                    k == 2 ? word : static_cast<std::uint32_t>(levels_[k - 3].word.size() - 1));
+                level.count.extend(1);
+                first_event_[k] = i;
+            }
+            before = length;
+        }
+        close(1, before, size);
+    }
+
+  private:
+    void close(unsigned shared, unsigned length, std::uint64_t event) {
+        for (unsigned k = shared + 1; k <= length; ++k) {
+            levels_[k - 2].count.back() = static_cast<std::uint32_t>(event - first_event_[k]);
+        }
+    }
+
+    count_trie::WindowReader<W> reader_;
+    const WordCodes& codes_;
+    ChunkLevels& levels_;
+    std::array<std::uint64_t, kMaxOrder + 1> first_event_{};
+};
+
+// Chunks -> levels from order 2 on, chunk by chunk in parallel; consumes the chunks.
+inline void collect(std::vector<ChunkLevels>& chunks, NgramCounts& counts, unsigned threads,
+                    Progress& progress) {
+    const std::size_t order = counts.order();
+    std::vector<std::vector<std::uint64_t>> first(chunks.size() + 1);
+    first[0].assign(order + 1, 0);
+    for (std::size_t chunk = 0; chunk < chunks.size(); ++chunk) {
+        first[chunk + 1] = first[chunk];
+        for (std::size_t k = 2; k <= order; ++k) {
+            first[chunk + 1][k] += chunks[chunk][k - 2].word.size();
+        }
+    }
+    std::uint64_t total = 0;
+    for (std::size_t k = 2; k <= order; ++k) {
+        const std::uint64_t size = first.back()[k];
+        counts.levels[k - 1].word.resize(size);
+        counts.levels[k - 1].suffix.resize(size);
+        counts.levels[k - 1].count.resize(size);
+        total += size;
+    }
+    progress.begin("collect n-grams", total);
+    parallel_for(chunks.size(), threads, progress, [&](std::size_t chunk, unsigned) {
+        for (std::size_t k = 2; k <= order; ++k) {
+            LevelPart& part = chunks[chunk][k - 2];
+            CountLevel& level = counts.levels[k - 1];
+            const std::uint64_t begin = first[chunk][k];
+            const auto suffix = static_cast<std::uint32_t>(k == 2 ? 0 : first[chunk][k - 1]);
+            std::copy(part.word.begin(), part.word.end(), level.word.begin() + begin);
+            std::copy(part.count.begin(), part.count.end(), level.count.begin() + begin);
+            for (std::size_t i = 0; i < part.suffix.size(); ++i) {
+                level.suffix[begin + i] = suffix + part.suffix[i];
+            }
+            progress.advance(part.word.size());
+        }
+        chunks[chunk].clear();
+    });
+}
+
+template <unsigned W>
+void count(Buffer<std::uint32_t>& ids, Span<const std::uint32_t> words, const WordCodes& codes,
+           const Buckets& buckets, const WindowLayout& layout, NgramCounts& counts,
+           unsigned threads, Progress& progress) {
+    std::vector<ChunkLevels> chunks;
+    {
+        progress.begin("collect windows", ids.size());
+        Buffer<std::uint32_t> first_words;
+        Buffer<Window<W>> windows = partition_windows<W>(ids.span(), codes, buckets, layout,
+                                                         first_words, threads, progress);
+        ids.clear();
+        const std::vector<std::size_t> cuts = count_trie::cut_chunks(buckets);
+        chunks.resize(cuts.size() - 1);
+        progress.begin("sort and count", windows.size());
+        std::vector<WindowSorter<W>> sorters(std::max(1U, threads));
+        std::vector<Buffer<Window<W>>> scratch(std::max(1U, threads));
+        parallel_for(chunks.size(), threads, progress, [&](std::size_t i, unsigned worker) {
+            LevelBuilder<W> builder(layout, codes, chunks[i]);
+            for (std::size_t bucket = cuts[i]; bucket < cuts[i + 1]; ++bucket) {
+                Window<W>* window = windows.data() + buckets.begin[bucket];
+                const std::size_t size = buckets.begin[bucket + 1] - buckets.begin[bucket];
+                if (scratch[worker].size() < size) scratch[worker].resize(size);
+                sorters[worker].sort(window, scratch[worker].data(), size);
+                for (std::uint32_t word = buckets.first_word[bucket];
+                     word < buckets.first_word[bucket + 1]; ++word) {
+                    builder.add_word(word, window, words[word]);
+                    window += words[word];
+                }
+                progress.advance(size);
+            }
+        });
+    }
+    collect(chunks, counts, threads, progress);
+}
+
+}  // namespace count_ngrams_detail
+
+// Text order -> suffix order. Consumes `ids`.
+inline NgramCounts count_ngrams(Buffer<std::uint32_t>& ids, std::uint64_t vocabulary_size,
+                                unsigned order, unsigned threads, Progress& progress) {
+    if (order < 1 || order > kMaxOrder) {
+        throw InputError("the order is " + std::to_string(order) + "; choose an order from 1 to " +
+                         std::to_string(kMaxOrder));
+    }
+    if (ids.size() >= kPruned) {
+        throw InputError("the corpus has " + std::to_string(ids.size()) +
+                         " tokens; counting takes at most 2147483647 at a time. Count parts of "
+                         "the text and merge the counts");
+    }
+    progress.begin("count words", ids.size());
+    Buffer<std::uint32_t> words = count_words(ids.span(), vocabulary_size, threads, progress);
+    NgramCounts counts;
+    counts.levels.resize(order);
+    counts.levels[0].count.resize(vocabulary_size);
+    std::copy(words.begin(), words.end(), counts.levels[0].count.begin());
+    if (order == 1) {
+        ids.clear();
+        return counts;
+    }
+    const Buckets buckets = cut_buckets(words.span());
+    words[kBeginSentence] = words[kEndSentence];  // what precedes words: <s>, never </s>
+    words[kEndSentence] = 0;
+    const WordCodes codes(words.span());
+    std::swap(words[kBeginSentence], words[kEndSentence]);
+    const WindowLayout layout(order, buckets, codes, vocabulary_size);
+    dispatch_parts(layout.parts(), [&](auto parts) {
+        count_ngrams_detail::count<decltype(parts)::value>(ids, words.span(), codes, buckets,
+                                                           layout, counts, threads, progress);
+    });
+    return counts;
+}
+
+}  // namespace ngram
