@@ -3,6 +3,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ngram._core.counts import NgramCounts
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
 from ngram.memory import MemoryPlan
@@ -36,3 +37,16 @@ class Estimator:
         threads: int = 1,
         progress: Callable[[str, int, int], object] | None = None,
     ) -> tuple[SortedNgrams, npt.NDArray[np.uint32]]: ...
+
+def smooth_counts(
+    counts: NgramCounts,
+    discounts: npt.NDArray[np.float32],
+    *,
+    prune: Sequence[int] = (),
+    listed: npt.NDArray[np.uint8] | None = None,
+    interpolate_unigrams: bool = True,
+    vocabulary_pad: float = 0.0,
+    log10: bool = True,
+    threads: int = 1,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> tuple[SortedNgrams, npt.NDArray[np.uint32]]: ...

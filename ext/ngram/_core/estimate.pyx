@@ -17,6 +17,7 @@ import os
 
 import numpy as np
 
+from ngram._core.counts cimport CNgramCounts, NgramCounts
 from ngram._core.ngrams cimport CSortedNgrams, wrap_ngrams
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.text cimport Spill, TokenIds
@@ -77,7 +78,60 @@ cdef extern from "smoothing/kneser_ney.hpp" namespace "ngram" nogil:
     ) except +raise_ngram_error
 
 
+cdef extern from "smoothing/level_estimate.hpp" namespace "ngram" nogil:
+    cdef cppclass ModifiedKneserNey:
+        ModifiedKneserNey(const vector[Discounts]& discounts) noexcept
+
+    Estimate estimate_levels(
+        const CNgramCounts& counts, const ModifiedKneserNey& method,
+        const CountOptions& pruning, const EstimateOptions& options, Progress& progress,
+    ) except +raise_ngram_error
+
+
 MAX_ORDER = kMaxOrder
+
+
+cdef CountOptions count_options(unsigned order, unsigned threads, prune,
+                                const uint8_t[::1] listed,
+                                uint64_t vocabulary_size) except *:
+    cdef CountOptions options
+    options.order = order
+    options.threads = threads
+    options.thresholds = prune
+    if listed is not None:
+        if <uint64_t>listed.shape[0] != vocabulary_size:
+            raise InputError(
+                f"listed has {listed.shape[0]} entries for {vocabulary_size} words"
+            )
+        options.listed = Span[const_byte](&listed[0], listed.shape[0])
+    return options
+
+
+cdef vector[Discounts] discount_rows(const float[:, ::1] discounts,
+                                     Py_ssize_t order) except *:
+    if discounts.shape[0] != order or discounts.shape[1] != 3:
+        raise InputError(f"discounts must have the shape ({order}, 3)")
+    cdef vector[Discounts] rows
+    cdef Discounts row
+    cdef Py_ssize_t k, j
+    for k in range(order):
+        row.by_count[0] = 0
+        for j in range(3):
+            row.by_count[j + 1] = discounts[k, j]
+        rows.push_back(row)
+    return rows
+
+
+# The n-grams and the old ids of the kept words; consumes the estimate.
+cdef tuple take_estimate(Estimate& estimate):
+    cdef shared_ptr[CSortedNgrams] ngrams = make_shared[CSortedNgrams]()
+    ngrams.get()[0] = move(estimate.ngrams)
+    kept = np.empty(estimate.kept_words.size(), dtype=np.uint32)
+    cdef uint32_t[::1] words = kept
+    cdef Py_ssize_t k
+    for k in range(kept.size):
+        words[k] = estimate.kept_words.data()[k]
+    return wrap_ngrams(ngrams), kept
 
 
 cdef class Estimator:
@@ -120,16 +174,9 @@ cdef class Estimator:
     def __init__(self, TokenIds tokens not None, vocabulary_size, order, *,
                  consume=False, prune=(), const uint8_t[::1] listed=None, plan=None,
                  threads=1, progress=None):
-        cdef CountOptions options
-        options.order = order
-        options.threads = threads
-        options.thresholds = prune
-        if listed is not None:
-            if listed.shape[0] != vocabulary_size:
-                raise InputError(
-                    f"listed has {listed.shape[0]} entries for {vocabulary_size} words"
-                )
-            options.listed = Span[const_byte](&listed[0], listed.shape[0])
+        cdef CountOptions options = count_options(
+            order, threads, prune, listed, vocabulary_size
+        )
         if plan is not None:
             options.plan.round_windows = plan.round_windows
             options.plan.bucket_windows = plan.bucket_windows
@@ -180,30 +227,59 @@ cdef class Estimator:
         """
         if self.smoothed:
             raise InputError("these counts are smoothed already; count the corpus again")
-        if discounts.shape[0] != self.order or discounts.shape[1] != 3:
-            raise InputError(f"discounts must have the shape ({self.order}, 3)")
-        cdef vector[Discounts] values
-        cdef Discounts one
-        cdef Py_ssize_t k, j
-        for k in range(discounts.shape[0]):
-            one.by_count[0] = 0
-            for j in range(3):
-                one.by_count[j + 1] = discounts[k, j]
-            values.push_back(one)
+        cdef vector[Discounts] values = discount_rows(discounts, self.order)
         cdef EstimateOptions options
         options.threads = threads
         options.interpolate_unigrams = interpolate_unigrams
         options.vocabulary_pad = vocabulary_pad
         options.log10 = log10
         cdef unique_ptr[Progress] watched = watch(progress)
-        cdef shared_ptr[CSortedNgrams] ngrams = make_shared[CSortedNgrams]()
         cdef Estimate result
         self.smoothed = True
         with nogil:
-            result = estimate(self.trie, values, options, watched.get()[0])
-            ngrams.get()[0] = move(result.ngrams)
-        kept = np.empty(result.kept_words.size(), dtype=np.uint32)
-        cdef uint32_t[::1] words = kept
-        for k in range(kept.size):
-            words[k] = result.kept_words.data()[k]
-        return wrap_ngrams(ngrams), kept
+            result = move(estimate(self.trie, values, options, watched.get()[0]))
+        return take_estimate(result)
+
+
+def smooth_counts(NgramCounts counts not None, const float[:, ::1] discounts, *,
+                  prune=(), const uint8_t[::1] listed=None, interpolate_unigrams=True,
+                  vocabulary_pad=0.0, log10=True, threads=1, progress=None):
+    """Return the sorted n-grams of counts, and the old ids of the words that are kept.
+
+    Bit for bit what `Estimator` makes of the text.
+
+    Parameters
+    ----------
+    counts : NgramCounts
+    discounts, interpolate_unigrams, vocabulary_pad, log10
+        As `Estimator.smooth`.
+    prune, listed, threads, progress
+        As `Estimator`.
+
+    Returns
+    -------
+    ngrams : SortedNgrams
+    kept_words : ndarray of uint32
+    """
+    cdef CountOptions pruning = count_options(
+        counts.order, threads, prune, listed, counts.pointer.get().vocabulary_size()
+    )
+    cdef vector[Discounts] values = discount_rows(discounts, counts.order)
+    cdef unique_ptr[ModifiedKneserNey] method = unique_ptr[ModifiedKneserNey](
+        new ModifiedKneserNey(values)
+    )
+    cdef EstimateOptions options
+    options.threads = threads
+    options.interpolate_unigrams = interpolate_unigrams
+    options.vocabulary_pad = vocabulary_pad
+    options.log10 = log10
+    cdef unique_ptr[Progress] watched = watch(progress)
+    cdef Estimate result
+    with nogil:
+        result = move(
+            estimate_levels(
+                counts.pointer.get()[0], method.get()[0], pruning, options,
+                watched.get()[0],
+            )
+        )
+    return take_estimate(result)
