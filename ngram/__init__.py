@@ -2,8 +2,9 @@
 
 `train` makes a `Model` from text, `load` opens a saved one, `read_arpa` one that
 another toolkit wrote. The modules are the pipeline, in reading order: text, vocabulary,
-smoothing, arpa, scoring, prediction, model, estimate, demo, cli. Public names are
-imported when they are first used, so that `import ngram` and the command start at once.
+counts, smoothing, arpa, scoring, prediction, model, estimate, demo, cli. Public names
+are imported when they are first used, so that `import ngram` and the command start at
+once.
 """
 
 from importlib import import_module
@@ -12,6 +13,7 @@ from ngram.version import __version__
 
 TYPE_CHECKING = False  # the module typing would double the time of this import
 if TYPE_CHECKING:
+    from ngram.counts import Counts, count_ngrams, merge_counts
     from ngram.errors import (
         DiscountError,
         DiscountWarning,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ngram.vocabulary import Vocabulary
 
 _MODULES = {
+    "Counts": "counts",
     "DiscountError": "errors",
     "DiscountWarning": "errors",
     "InputError": "errors",
@@ -41,13 +44,16 @@ _MODULES = {
     "State": "scoring",
     "Tokenizer": "text",
     "Vocabulary": "vocabulary",
+    "count_ngrams": "counts",
     "load": "model",
+    "merge_counts": "counts",
     "read_arpa": "model",
     "reference_estimate": "smoothing",
     "train": "estimate",
 }
 
 __all__ = [
+    "Counts",
     "DiscountError",
     "DiscountWarning",
     "InputError",
@@ -61,7 +67,9 @@ __all__ = [
     "Tokenizer",
     "Vocabulary",
     "__version__",
+    "count_ngrams",
     "load",
+    "merge_counts",
     "read_arpa",
     "reference_estimate",
     "train",

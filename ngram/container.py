@@ -1,4 +1,4 @@
-"""The model file: named arrays and text in one safetensors file, mapped when opened.
+"""Files of models and counts: named arrays and text in one safetensors file, mapped.
 
 Input of `write_container`: arrays and string metadata; `create_container` takes arrays
 one by one, also such as are made in the file. Input of `open_container`: a path.
@@ -246,6 +246,7 @@ def create_container(
 def open_container(
     path: str | os.PathLike[str],
     *,
+    content: str = "model",
     verify: bool | None = None,
     in_memory: bool = False,
 ) -> Container:
@@ -254,6 +255,8 @@ def open_container(
     Parameters
     ----------
     path : path-like
+    content : {"model", "counts"}, default="model"
+        What the file must hold.
     verify : bool, default=None
         Whether to compare every array with its checksum. By default files of up to 64
         MiB are verified; the header always is.
@@ -274,6 +277,7 @@ def open_container(
     data = _map(path)
     header_bytes = _header_bytes(path, data)
     metadata, entries = _parse_header(path, header_bytes)
+    _check_content(path, metadata.get("content", "model"), content)
     base = 8 + len(header_bytes)
     tensors = _tensors(path, metadata, entries, base, len(data))
     if in_memory:
@@ -473,6 +477,25 @@ def _parse_header(path: Path, header: bytes) -> tuple[dict[str, str], dict[str, 
     if not all(isinstance(value, str) for value in metadata.values()):
         raise _damaged_header(path, "a metadata value is not a string")
     return metadata, entries
+
+
+def _check_content(path: Path, found: str, expected: str) -> None:
+    if found == expected:
+        return
+    if found == "counts":
+        raise ModelFileError(
+            f"{path}: this is a file of counts, not a model. Train a model from it "
+            "with ngram.train(ngram.Counts.load(path))."
+        )
+    if found == "model":
+        raise ModelFileError(
+            f"{path}: this is a model, not a file of counts, and the counts it was "
+            "made of are not in it. Count the text with ngram.count_ngrams."
+        )
+    raise ModelFileError(
+        f"{path}: the file holds {found!r:.40}, which this release of ngram does not "
+        "know."
+    )
 
 
 def _damaged_header(path: Path, reason: str) -> ModelFileError:

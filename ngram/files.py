@@ -387,6 +387,11 @@ def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
             f"{name}: this is an ARPA model, not a text. Pass it as the model, convert "
             "it with `ngram convert`, or read it in Python with ngram.read_arpa."
         )
+    if head[8:10] == b'{"' and b'"content":"counts"' in head[:4096]:
+        raise InputError(
+            f"{name}: this is a file of counts, not a text. Train from it with "
+            "ngram.train(ngram.Counts.load(path))."
+        )
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 100_000_000:
         raise InputError(
             f"{name}: this is a model file (safetensors), not a text. Pass it "

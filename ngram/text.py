@@ -25,7 +25,7 @@ from ngram.files import InputStream, check_text, open_input
 from ngram.memory import MemoryBudget
 from ngram.threads import thread_count
 
-__all__ = ["TokenIds", "Tokenizer", "open_text", "read_corpus"]
+__all__ = ["TokenIds", "Tokenizer", "is_paths", "open_text", "read_corpus"]
 
 Progress = Callable[[str, int, int], object]
 
@@ -429,14 +429,14 @@ def _parts(corpus: object, tokenizer: Tokenizer) -> Iterator[_Part]:
         )
     elif hasattr(corpus, "read"):
         yield _file_part(corpus, tokenizer)
-    elif isinstance(corpus, (list, tuple)) and _are_paths(corpus):
+    elif isinstance(corpus, (list, tuple)) and is_paths(corpus):
         for path in corpus:
             yield _path_part(path, tokenizer)
     else:
         yield "sentences", lambda reader: _read_sentences(reader, corpus)
 
 
-def _are_paths(items: Sequence[object]) -> bool:
+def is_paths(items: Sequence[object]) -> bool:
     """Return whether a list holds paths, not sentences; it cannot hold both."""
     paths = [isinstance(item, os.PathLike) for item in items]
     if any(paths) and not all(paths):

@@ -30,6 +30,7 @@ MODULES = [
     "container",
     "text",
     "vocabulary",
+    "counts",
     "smoothing",
     "arpa",
     "scoring",
@@ -43,8 +44,8 @@ MODULES = [
 KERNELS = [
     "base",
     "text",
+    "ngrams",  # what smoothing writes, and arpa and model read; sorted, as counts are
     "counts",
-    "ngrams",  # what smoothing writes, and arpa and model read
     "smoothing",
     "model",
     "arpa",

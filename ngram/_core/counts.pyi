@@ -1,12 +1,20 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ngram._core.text import TokenIds
+from ngram._core.vocabulary import Vocabulary
 
 _Progress: TypeAlias = Callable[[str, int, int], object] | None
+
+MAX_COUNT: float
+
+def encode_vocabulary(vocabulary: Vocabulary) -> dict[str, NDArray[np.uint8]]: ...
+def read_vocabulary(
+    strings: NDArray[np.uint8], lengths: NDArray[np.uint8], size: int
+) -> Vocabulary: ...
 
 class NgramCounts:
     @staticmethod
@@ -16,6 +24,27 @@ class NgramCounts:
         order: int,
         *,
         consume: bool = ...,
+        weights: NDArray[np.float64] | None = ...,
+        threads: int = ...,
+        progress: _Progress = ...,
+    ) -> NgramCounts: ...
+    @staticmethod
+    def merge(
+        shards: Iterable[tuple[NgramCounts, Vocabulary]],
+        weights: NDArray[np.float64],
+        *,
+        threads: int = ...,
+        progress: _Progress = ...,
+    ) -> tuple[NgramCounts, Vocabulary]: ...
+    def truncated(self, order: int) -> NgramCounts: ...
+    def encode(
+        self, *, threads: int = ..., progress: _Progress = ...
+    ) -> dict[str, NDArray[Any]]: ...
+    @staticmethod
+    def decode(
+        arrays: Mapping[str, NDArray[Any]],
+        sizes: Sequence[int],
+        *,
         threads: int = ...,
         progress: _Progress = ...,
     ) -> NgramCounts: ...

@@ -25,7 +25,12 @@
 
 namespace ngram {
 
+constexpr double kMinCount = 1e-18;               // of those that are not 0: far inside float32
 constexpr double kMaxCount = 9007199254740992.0;  // 2^53
+
+inline bool is_count(double count) {
+    return count == 0 || (count >= kMinCount && count <= kMaxCount);
+}
 
 struct CountLevel {
     Buffer<std::uint32_t> word;    // leftmost word; empty at order 1 (the index is the word)

@@ -89,7 +89,9 @@ class ModifiedKneserNey {
         const auto below = static_cast<unsigned>(count);
         const float low = discounts.by_count[below];
         const float part = static_cast<float>(count - below);
-        return part == 0.0F ? low : low + part * (discounts.by_count[below + 1] - low);
+        if (part == 0.0F) return low;
+        const float between = low + part * (discounts.by_count[below + 1] - low);
+        return std::min(between, static_cast<float>(count));  // rounding takes no more than all
     }
 
     const std::vector<Discounts>& discounts_;  // [k - 1] of order k
@@ -289,6 +291,10 @@ Estimate estimate_levels(const NgramCounts& counts, const Method& method,
             prefix.append(level.word.data(), level.word.size());
         } else {
             prefix = prefix_indices(counts.levels, k, prefix.span(), options.threads, progress);
+            const auto absent = std::find(prefix.begin(), prefix.end(), kAbsent);
+            if (absent != prefix.end()) {
+                sorted_ngrams::refuse(k, absent - prefix.begin(), "has a prefix that is absent");
+            }
         }
         const Kept lower = std::move(kept);
         kept = keep_ngrams(level, k, pruning, lower, prefix.span());

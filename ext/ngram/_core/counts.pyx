@@ -1,13 +1,14 @@
 """NgramCounts: the n-grams of every order of a text with their raw counts.
 
-Input: the ids of a corpus, or arrays. Output: arrays in suffix order, read-only views
-without copies, and what smoothing derives from them: adjusted counts, counts of counts,
-prefixes. The kernels are `counts/ngram_counts.hpp` (what the arrays mean) and
-`counts/count_ngrams.hpp`.
+Input: the ids of a corpus, other counts, or the bytes of a file. Output: arrays in suffix
+order, read-only views without copies, and what smoothing derives from them: adjusted
+counts, counts of counts, prefixes. The kernels are `counts/ngram_counts.hpp` (what the
+arrays mean), `count_ngrams.hpp`, `weigh_counts.hpp`, `merge_counts.hpp` and
+`count_file.hpp` beside it.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.utility cimport move
@@ -15,11 +16,24 @@ from libcpp.vector cimport vector
 
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.text cimport TokenIds
-from ngram._core.vocabulary cimport Buffer, view_array
+from ngram._core.vocabulary cimport (
+    Buffer,
+    CVocabulary,
+    CVocabularyBuilder,
+    Span,
+    Vocabulary,
+    const_char,
+    const_uint32,
+    view_array,
+    wrap_vocabulary,
+)
 
 import numpy as np
 
-from ngram.errors import InputError
+from ngram.errors import InputError, ModelFileError
+
+ctypedef const uint8_t const_byte
+ctypedef const double const_double
 
 
 cdef extern from "counts/count_ngrams.hpp" namespace "ngram" nogil:
@@ -29,10 +43,65 @@ cdef extern from "counts/count_ngrams.hpp" namespace "ngram" nogil:
     ) except +raise_ngram_error
 
 
+cdef extern from "counts/weigh_counts.hpp" namespace "ngram" nogil:
+    void weigh_counts(
+        CNgramCounts& counts, Span[const_uint32] ids, Span[const_double] weights,
+        unsigned threads, Progress& progress,
+    ) except +raise_ngram_error
+
+
+cdef extern from "counts/merge_counts.hpp" namespace "ngram" nogil:
+    cdef cppclass CountShard:
+        const CNgramCounts* counts
+        Span[const_uint32] ids
+        double weight
+
+    cdef cppclass MergedCounts:
+        CNgramCounts counts
+        Buffer[uint32_t] kept_words
+
+    MergedCounts merge_counts(
+        const vector[CountShard]& shards, const CVocabulary& vocabulary,
+        unsigned threads, Progress& progress,
+    ) except +raise_ngram_error
+
+
+cdef extern from "counts/count_file.hpp" namespace "ngram" nogil:
+    cdef cppclass EncodedLevel:
+        EncodedLevel() noexcept
+        Buffer[uint8_t] children
+        Buffer[uint8_t] words
+        Buffer[uint8_t] counts
+
+    cdef cppclass LevelBytes:
+        LevelBytes() noexcept
+        size_t size
+        Span[const_byte] children
+        Span[const_byte] words
+        Span[const_byte] counts
+        Span[const_double] fractions
+
+    vector[EncodedLevel] encode_counts(
+        const CNgramCounts& counts, unsigned threads, Progress& progress
+    ) except +raise_ngram_error
+    CNgramCounts decode_counts(
+        const vector[LevelBytes]& levels, unsigned threads, Progress& progress
+    ) except +raise_ngram_error
+    Buffer[uint8_t] encode_lengths(
+        const CVocabulary& vocabulary
+    ) except +raise_ngram_error
+    shared_ptr[CVocabulary] decode_vocabulary(
+        Span[const_char] strings, Span[const_byte] lengths, size_t size
+    ) except +raise_ngram_error
+
+
 cdef extern from "ngrams/prefixes.hpp" namespace "ngram" nogil:
     vector[Buffer[uint32_t]] all_prefixes(
         const vector[CountLevel]& levels, unsigned threads, Progress& progress
     ) except +raise_ngram_error
+
+
+MAX_COUNT = kMaxCount
 
 
 cdef class _Owner:
@@ -62,6 +131,20 @@ cdef NgramCounts wrap_counts(shared_ptr[CNgramCounts] pointer):
     return counts
 
 
+cdef object copy_bytes(Buffer[uint8_t]& source):
+    array = np.empty(source.size(), dtype=np.uint8)
+    cdef uint8_t[::1] target = array
+    if source.size() != 0:
+        memcpy(&target[0], source.data(), source.bytes())
+    return array
+
+
+cdef Span[const_byte] byte_span(const uint8_t[::1] array) noexcept:
+    if array.shape[0] == 0:
+        return Span[const_byte]()
+    return Span[const_byte](&array[0], array.shape[0])
+
+
 cdef object copy_ids(Buffer[uint32_t]& source):
     array = np.empty(source.size(), dtype=np.uint32)
     cdef uint32_t[::1] target = array
@@ -70,10 +153,44 @@ cdef object copy_ids(Buffer[uint32_t]& source):
     return array
 
 
+cdef object array_of(arrays, order, part, list keep):
+    name = f"counts.{order}.{part}"
+    array = arrays.get(name)
+    kinds = (np.uint8, np.float64) if part == "counts" else (np.uint8,)
+    if array is None or array.dtype not in kinds or array.ndim != 1:
+        raise ModelFileError(f"the array {name!r} is missing or of another type")
+    array = np.require(array, requirements=["C", "A"])
+    keep.append(array)
+    return array
+
+
+def encode_vocabulary(Vocabulary vocabulary not None):
+    """Return the arrays `strings` and `lengths` of a count file."""
+    arrays = vocabulary.arrays()
+    cdef Buffer[uint8_t] lengths = encode_lengths(vocabulary.pointer.get()[0])
+    return {
+        "strings": arrays["strings"][arrays["offsets"][3]:],
+        "lengths": copy_bytes(lengths),
+    }
+
+
+def read_vocabulary(const uint8_t[::1] strings, const uint8_t[::1] lengths, size):
+    """Return the vocabulary of `size` words in these arrays, which are not trusted."""
+    cdef Span[const_char] characters
+    if strings.shape[0]:
+        characters = Span[const_char](<const char*>&strings[0], strings.shape[0])
+    cdef Span[const_byte] numbers = byte_span(lengths)
+    cdef size_t words = size
+    cdef shared_ptr[CVocabulary] pointer
+    with nogil:
+        pointer = decode_vocabulary(characters, numbers, words)
+    return wrap_vocabulary(pointer)
+
+
 cdef class NgramCounts:
     """N-grams of every order in suffix order, with raw counts. Immutable.
 
-    Made by `count`, `from_levels` and `merge`.
+    Made by `count`, `merge` and `decode`.
     """
 
     def __cinit__(self):
@@ -84,7 +201,7 @@ cdef class NgramCounts:
 
     @staticmethod
     def count(TokenIds tokens not None, vocabulary_size, order, *, consume=False,
-              threads=1, progress=None):
+              const double[::1] weights=None, threads=1, progress=None):
         """Count the n-grams of a text.
 
         Parameters
@@ -95,6 +212,8 @@ cdef class NgramCounts:
             Length of the longest n-grams, 1 to 255.
         consume : bool, default=False
             Empty `tokens` as soon as possible; nobody may use them afterwards.
+        weights : ndarray of float64 of shape (n_sentences,), optional
+            Above 0. An n-gram of a sentence counts so much, not 1.
         threads : int
         progress : callable, optional
             Called as progress(stage, done, total).
@@ -108,15 +227,168 @@ cdef class NgramCounts:
         cdef unsigned workers = threads
         cdef unique_ptr[Progress] watched = watch(progress)
         cdef shared_ptr[Buffer[uint32_t]] ids = tokens.pointer
-        if not consume:
+        cdef Span[const_double] per_sentence
+        if weights is not None:
+            if weights.shape[0] != tokens.sentences:
+                raise InputError(
+                    f"there are {weights.shape[0]} weights for {tokens.sentences} sentences"
+                )
+            if tokens.sentences:
+                per_sentence = Span[const_double](&weights[0], weights.shape[0])
+        if not consume or weights is not None:
             ids = make_shared[Buffer[uint32_t]]()
             ids.get().append(tokens.pointer.get().data(), tokens.pointer.get().size())
         cdef shared_ptr[CNgramCounts] counts = make_shared[CNgramCounts]()
+        cdef Span[const_uint32] text
         with nogil:
             counts.get()[0] = move(
                 count_ngrams(ids.get()[0], words, highest, workers, watched.get()[0])
             )
+            if per_sentence.size() != 0:
+                text = Span[const_uint32](
+                    tokens.pointer.get().data(), tokens.pointer.get().size()
+                )
+                weigh_counts(counts.get()[0], text, per_sentence, workers, watched.get()[0])
         return wrap_counts(counts)
+
+    @staticmethod
+    def merge(shards, const double[::1] weights, *, threads=1, progress=None):
+        """Add counts, each times its weight.
+
+        Parameters
+        ----------
+        shards : sequence of (NgramCounts, Vocabulary)
+            Of one order.
+        weights : ndarray of float64 of shape (n_shards,)
+            Not 0; a negative one subtracts.
+
+        Returns
+        -------
+        counts : NgramCounts
+        vocabulary : Vocabulary
+            The words in order of first occurrence, the shards read one after the other;
+            words whose count became 0 are left out.
+
+        Raises
+        ------
+        InputError
+            If an n-gram would be subtracted more often than it is there.
+        """
+        cdef CVocabularyBuilder builder
+        cdef vector[Buffer[uint32_t]] ids
+        cdef vector[CountShard] inputs
+        cdef CountShard shard
+        cdef NgramCounts counts
+        cdef Vocabulary vocabulary
+        cdef unsigned workers = threads
+        cdef size_t i
+        shards = list(shards)
+        ids.resize(len(shards))
+        for i, (counts, vocabulary) in enumerate(shards):
+            if counts.pointer.get().vocabulary_size() != vocabulary.pointer.get().size():
+                raise InputError(
+                    f"shard {i + 1} has counts of {counts.sizes[0]} words and a vocabulary"
+                    f" of {len(vocabulary)}"
+                )
+            builder.find_or_add_all(vocabulary.pointer.get()[0], ids[i])
+            shard.counts = counts.pointer.get()
+            shard.ids = Span[const_uint32](ids[i].data(), ids[i].size())
+            shard.weight = weights[i]
+            inputs.push_back(shard)
+        cdef shared_ptr[CVocabulary] words = builder.finish()
+        cdef unique_ptr[Progress] watched = watch(progress)
+        cdef MergedCounts merged
+        cdef shared_ptr[CNgramCounts] pointer = make_shared[CNgramCounts]()
+        with nogil:
+            merged = move(merge_counts(inputs, words.get()[0], workers, watched.get()[0]))
+            pointer.get()[0] = move(merged.counts)
+        union = wrap_vocabulary(words)
+        if merged.kept_words.size() != words.get().size():
+            union = union.subset(copy_ids(merged.kept_words))
+        return wrap_counts(pointer), union
+
+    def truncated(self, Py_ssize_t order):
+        """Return the counts of the orders up to `order`: what counting to it gives."""
+        level_of(self.pointer, order)
+        cdef shared_ptr[CNgramCounts] counts = make_shared[CNgramCounts]()
+        cdef size_t k
+        cdef CountLevel* level
+        counts.get().levels.resize(order)
+        for k in range(<size_t>order):
+            level = &self.pointer.get().levels[k]
+            counts.get().levels[k].word.append(level.word.data(), level.word.size())
+            counts.get().levels[k].suffix.append(level.suffix.data(), level.suffix.size())
+            counts.get().levels[k].count.append(level.count.data(), level.count.size())
+        return wrap_counts(counts)
+
+    def encode(self, *, threads=1, progress=None):
+        """Return the arrays of a count file, by name (docs/format.md)."""
+        cdef unsigned workers = threads
+        cdef vector[EncodedLevel] levels
+        cdef unique_ptr[Progress] watched = watch(progress)
+        with nogil:
+            levels = move(
+                encode_counts(self.pointer.get()[0], workers, watched.get()[0])
+            )
+        cdef size_t i
+        cdef dict arrays = {}
+        for i in range(levels.size()):
+            name = f"counts.{i + 1}."
+            if i > 0:
+                arrays[name + "children"] = copy_bytes(levels[i].children)
+                arrays[name + "words"] = copy_bytes(levels[i].words)
+            if levels[i].counts.size() == 0 and self.pointer.get().levels[i].size() != 0:
+                arrays[name + "counts"] = self.level(i + 1)[2]
+            else:
+                arrays[name + "counts"] = copy_bytes(levels[i].counts)
+            levels[i] = move(EncodedLevel())
+        return arrays
+
+    @staticmethod
+    def decode(arrays, sizes, *, threads=1, progress=None):
+        """Return the counts in the arrays of a file, which are not trusted.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            As `encode` returns them.
+        sizes : sequence of int
+            Number of n-grams of each order.
+
+        Raises
+        ------
+        ModelFileError
+            If an array is missing, of another type, or not what `encode` makes.
+        """
+        cdef vector[LevelBytes] levels
+        cdef LevelBytes level
+        cdef const double[::1] fractions
+        cdef unsigned workers = threads
+        cdef list keep = []
+        for i, size in enumerate(sizes):
+            level = LevelBytes()
+            level.size = size
+            if i > 0:
+                level.children = byte_span(array_of(arrays, i + 1, "children", keep))
+                level.words = byte_span(array_of(arrays, i + 1, "words", keep))
+            counts = array_of(arrays, i + 1, "counts", keep)
+            if counts.dtype == np.float64:
+                if counts.shape[0] != size:
+                    raise ModelFileError(
+                        f"the array 'counts.{i + 1}.counts' has {counts.shape[0]} items, not"
+                        f" {size}. The file is damaged."
+                    )
+                fractions = counts
+                if size:
+                    level.fractions = Span[const_double](&fractions[0], size)
+            else:
+                level.counts = byte_span(counts)
+            levels.push_back(level)
+        cdef shared_ptr[CNgramCounts] pointer = make_shared[CNgramCounts]()
+        cdef unique_ptr[Progress] watched = watch(progress)
+        with nogil:
+            pointer.get()[0] = move(decode_counts(levels, workers, watched.get()[0]))
+        return wrap_counts(pointer)
 
     @property
     def order(self):

@@ -52,6 +52,9 @@ cdef extern from "text/vocabulary.hpp" namespace "ngram" nogil:
         CVocabularyBuilder() except +raise_ngram_error
         size_t size() noexcept
         uint32_t find_or_add(string_view word) except +raise_ngram_error
+        void find_or_add_all(
+            const CVocabulary& words, Buffer[uint32_t]& ids
+        ) except +raise_ngram_error
         shared_ptr[CVocabulary] finish() except +raise_ngram_error
 
 

@@ -1,0 +1,247 @@
+// NgramCounts as the bytes of a file, and back. Everything is a sequence of whole numbers, each in
+// as few bytes as it needs (LEB128: seven bits a byte, the lowest first, the highest bit set in all
+// bytes but the last); docs/format.md describes them. What is read may come from a stranger: every
+// number is checked before it is used.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/buffer.hpp"
+#include "base/errors.hpp"
+#include "base/parallel.hpp"
+#include "base/progress.hpp"
+#include "counts/ngram_counts.hpp"
+#include "text/vocabulary.hpp"
+
+namespace ngram {
+
+// One order in a file.
+struct EncodedLevel {
+    Buffer<std::uint8_t> children;  // of each n-gram one order below, how many have it as suffix
+    Buffer<std::uint8_t> words;     // leftmost words: of one suffix the first, then gaps less one
+    Buffer<std::uint8_t> counts;    // empty if they are not all whole
+};
+
+inline void append_number(Buffer<std::uint8_t>& bytes, std::uint64_t number) {
+    for (; number >= 0x80; number >>= 7) {
+        bytes.push_back(static_cast<std::uint8_t>(number | 0x80));
+    }
+    bytes.push_back(static_cast<std::uint8_t>(number));
+}
+
+// Reads numbers one after the other, in the one form append_number gives them.
+class NumberReader {
+  public:
+    NumberReader(Span<const std::uint8_t> bytes, std::string name)
+        : next_(bytes.begin()), begin_(bytes.begin()), end_(bytes.end()), name_(std::move(name)) {}
+
+    std::uint64_t next(std::uint64_t most) {
+        std::uint64_t number = 0;
+        for (unsigned shift = 0;; shift += 7) {
+            if (next_ == end_) fail("ends too early");
+            const std::uint64_t byte = *next_++;
+            if (shift == 63 && byte > 1) fail("holds a number above 2^64");
+            number |= (byte & 0x7f) << shift;
+            if (byte < 0x80) {
+                if (byte == 0 && shift != 0) fail("holds a number that is not in its short form");
+                break;
+            }
+        }
+        if (number > most) {
+            fail("holds the number " + std::to_string(number) + " where at most " +
+                 std::to_string(most) + " is possible");
+        }
+        return number;
+    }
+
+    void finish() const {
+        if (next_ != end_) fail("is too long");
+    }
+
+    [[noreturn]] void fail(const std::string& what) const {
+        throw ModelFileError("the array '" + name_ + "' " + what + " (byte " +
+                             std::to_string(next_ - begin_) +
+                             "). The file is damaged: copy it again, or count the text again.");
+    }
+
+  private:
+    const std::uint8_t* next_;
+    const std::uint8_t* begin_;
+    const std::uint8_t* end_;
+    std::string name_;
+};
+
+inline bool all_whole(const Buffer<double>& counts) {
+    for (const double count : counts) {
+        if (count != std::floor(count)) return false;
+    }
+    return true;
+}
+
+inline EncodedLevel encode_level(const NgramCounts& counts, std::size_t order) {
+    const CountLevel& level = counts.levels[order - 1];
+    EncodedLevel encoded;
+    if (order > 1) {
+        std::size_t i = 0;
+        encoded.words.reserve(2 * level.size());
+        for (std::size_t suffix = 0; suffix < counts.levels[order - 2].size(); ++suffix) {
+            const std::size_t begin = i;
+            for (; i < level.size() && level.suffix[i] == suffix; ++i) {
+                append_number(encoded.words,
+                              i == begin ? level.word[i] : level.word[i] - level.word[i - 1] - 1);
+            }
+            append_number(encoded.children, i - begin);
+        }
+    }
+    if (all_whole(level.count)) {
+        encoded.counts.reserve(level.size());
+        for (const double count : level.count) {
+            append_number(encoded.counts, static_cast<std::uint64_t>(count));
+        }
+    }
+    return encoded;
+}
+
+// `suffixes` n-grams one order below have `size` extensions to the left.
+inline void decode_keys(CountLevel& level, std::size_t order, std::size_t suffixes,
+                        std::size_t size, std::uint32_t vocabulary_size,
+                        Span<const std::uint8_t> children, Span<const std::uint8_t> words) {
+    const std::string prefix = "counts." + std::to_string(order) + ".";
+    NumberReader child_reader(children, prefix + "children");
+    NumberReader word_reader(words, prefix + "words");
+    if (size > words.size()) word_reader.fail("ends too early");  // before memory is taken
+    level.word.resize(size);
+    level.suffix.resize(size);
+    std::size_t i = 0;
+    for (std::size_t suffix = 0; suffix < suffixes; ++suffix) {
+        const std::size_t end = i + child_reader.next(size - i);
+        std::uint64_t least = 0;
+        for (; i < end; ++i) {
+            if (least >= vocabulary_size) word_reader.fail("holds a word after the last one");
+            const std::uint64_t word = least + word_reader.next(vocabulary_size - 1 - least);
+            level.word[i] = static_cast<std::uint32_t>(word);
+            level.suffix[i] = static_cast<std::uint32_t>(suffix);
+            least = word + 1;
+        }
+    }
+    if (i != size) {
+        child_reader.fail("sums to " + std::to_string(i) + " n-grams, not " + std::to_string(size));
+    }
+    child_reader.finish();
+    word_reader.finish();
+}
+
+// At order 1 counts may be 0.
+inline void decode_counts(CountLevel& level, std::size_t order, std::size_t size,
+                          Span<const std::uint8_t> bytes) {
+    NumberReader reader(bytes, "counts." + std::to_string(order) + ".counts");
+    if (size > bytes.size()) reader.fail("ends too early");
+    level.count.resize(size);
+    for (double& count : level.count) {
+        count = static_cast<double>(reader.next(static_cast<std::uint64_t>(kMaxCount)));
+        if (count == 0 && order > 1) reader.fail("holds the count 0");
+    }
+    reader.finish();
+}
+
+inline void copy_counts(CountLevel& level, std::size_t order, Span<const double> counts) {
+    level.count.resize(counts.size());
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        if (!is_count(counts[i]) || (counts[i] == 0 && order > 1)) {
+            throw ModelFileError("the array 'counts." + std::to_string(order) + ".counts' holds " +
+                                 std::to_string(counts[i]) + " (item " + std::to_string(i) +
+                                 "), which is no count. The file is damaged: copy it again, or "
+                                 "count the text again.");
+        }
+        level.count[i] = counts[i];
+    }
+}
+
+inline std::vector<EncodedLevel> encode_counts(const NgramCounts& counts, unsigned threads,
+                                               Progress& progress) {
+    std::vector<EncodedLevel> levels(counts.order());
+    std::uint64_t total = 0;
+    for (const CountLevel& level : counts.levels) total += level.size();
+    progress.begin("encode", total);
+    parallel_for(levels.size(), threads, progress, [&](std::size_t i, unsigned) {
+        levels[i] = encode_level(counts, i + 1);
+        progress.advance(counts.levels[i].size());
+    });
+    return levels;
+}
+
+// One order as it lies in a file; `counts` or `fractions` is empty.
+struct LevelBytes {
+    std::size_t size = 0;
+    Span<const std::uint8_t> children;
+    Span<const std::uint8_t> words;
+    Span<const std::uint8_t> counts;
+    Span<const double> fractions;
+};
+
+inline NgramCounts decode_counts(const std::vector<LevelBytes>& levels, unsigned threads,
+                                 Progress& progress) {
+    NgramCounts result;
+    result.levels.resize(levels.size());
+    std::uint64_t total = 0;
+    for (const LevelBytes& level : levels) total += level.size;
+    progress.begin("decode", total);
+    parallel_for(levels.size(), threads, progress, [&](std::size_t i, unsigned) {
+        const LevelBytes& from = levels[i];
+        CountLevel& level = result.levels[i];
+        if (i > 0) {
+            decode_keys(level, i + 1, levels[i - 1].size, from.size,
+                        static_cast<std::uint32_t>(levels[0].size), from.children, from.words);
+        }
+        if (from.fractions.empty()) {
+            decode_counts(level, i + 1, from.size, from.counts);
+        } else {
+            copy_counts(level, i + 1, from.fractions);
+        }
+        progress.advance(from.size);
+    });
+    const Buffer<double>& words = result.levels[0].count;
+    if (words.size() <= kEndSentence || words[kNoWord] != 0 || words[kBeginSentence] != 0) {
+        throw ModelFileError(
+            "the array 'counts.1.counts' does not begin with the counts 0 of <unk> and <s>. The "
+            "file is damaged: copy it again, or count the text again.");
+    }
+    return result;
+}
+
+// The words but the special ones: their bytes without gaps, and their lengths.
+inline Buffer<std::uint8_t> encode_lengths(const Vocabulary& vocabulary) {
+    Buffer<std::uint8_t> lengths;
+    for (std::uint32_t word = kSpecialWords; word < vocabulary.size(); ++word) {
+        append_number(lengths, vocabulary.word(word).size());
+    }
+    return lengths;
+}
+
+inline std::shared_ptr<Vocabulary> decode_vocabulary(Span<const char> strings,
+                                                     Span<const std::uint8_t> lengths,
+                                                     std::size_t size) {
+    NumberReader reader(lengths, "vocabulary.lengths");
+    VocabularyBuilder builder;
+    std::size_t at = 0;
+    for (std::size_t word = kSpecialWords; word < size; ++word) {
+        const std::size_t length = reader.next(strings.size() - at);
+        if (length == 0) reader.fail("holds the length 0");
+        if (builder.find_or_add({strings.data() + at, length}) != word) {
+            reader.fail("gives a word twice");
+        }
+        at += length;
+    }
+    reader.finish();
+    if (at != strings.size()) reader.fail("does not cover the words");
+    return builder.finish();
+}
+
+}  // namespace ngram
