@@ -327,7 +327,8 @@ def count_ngrams(
                 f"weights is {weights!r}: pass numbers, or 'lines' if every line begins"
                 " with its weight and a tab."
             )
-        return count.weighted_lines(corpus if several else [corpus], progress)
+        corpora = cast(Sequence[object], corpus) if several else [corpus]
+        return count.weighted_lines(corpora, progress)
     if not isinstance(weights, Iterable):
         weight = _weight(weights, "weights")
         return merge_counts([count(corpus, progress)], [weight], threads=threads)

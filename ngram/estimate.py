@@ -1,26 +1,29 @@
 """Estimation: a corpus in, a model out.
 
-Input: a corpus (files, sentences, or ids) and the options of lmplz under Python names.
+Input: a corpus (files, sentences, ids, or counts) and the options of lmplz under Python
+names.
 Output: a `Model`, or an ARPA file. The steps: `ngram.text` reads the corpus as ids; the
 compiled `Estimator` counts n-grams and their counts of counts; `ngram.smoothing` turns
 these into discounts; the estimator smooths; `ngram.model` or `ngram.arpa` stores.
-The same corpus and options give the same bytes for any number of threads.
+`Counts` are smoothed as they are, and give the model of the text they were made of. The
+same corpus and options give the same bytes for any number of threads.
 """
 
 import operator
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, SupportsIndex, TypedDict, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ngram._core.estimate import MAX_ORDER, Estimator
+from ngram._core.estimate import MAX_ORDER, Estimator, smooth_counts
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
 from ngram.arpa import format_arpa
+from ngram.counts import Counts
 from ngram.errors import InputError
 from ngram.files import check_output, is_file_output, open_input
 from ngram.memory import MemoryBudget
@@ -40,9 +43,9 @@ __all__ = ["train", "train_arpa"]
 
 def train(
     corpus: object,
-    order: int = 5,
+    order: int | None = None,
     *,
-    tokenizer: str | Tokenizer = "whitespace",
+    tokenizer: str | Tokenizer | None = None,
     prune: Iterable[int] = (),
     limit_vocab: str | os.PathLike[str] | Iterable[str] | None = None,
     interpolate_unigrams: bool = True,
@@ -61,14 +64,16 @@ def train(
 
     Parameters
     ----------
-    corpus : path, list of path, iterable of str, or (ids, offsets, vocabulary)
+    corpus : path, list of path, iterable of str, (ids, offsets, vocabulary), or Counts
         A str is the path of a text file ("-" is standard input); files may be
         compressed (gz, xz, bz2, zst). An iterable of str holds one sentence each.
-    order : int, default=5
-        Length of the longest n-grams, 1 to 255.
-    tokenizer : str or Tokenizer, default="whitespace"
-        "whitespace" (as lmplz), "characters", "bytes", or the path of a Hugging Face
-        tokenizers JSON file. It is stored in the model and used again for scoring.
+        `Counts` give the model of their text, bit for bit.
+    order : int, optional
+        Length of the longest n-grams, 1 to 255; by default 5, or that of the counts.
+    tokenizer : str or Tokenizer, optional
+        "whitespace" (the default, as lmplz), "characters", "bytes", or the path of a
+        Hugging Face tokenizers JSON file. It is stored in the model and used again for
+        scoring. Counts have their own.
     prune : sequence of int, default=()
         Threshold of each order: n-grams with a count up to it are dropped. They may
         not decrease, and the last one holds for the remaining orders.
@@ -138,7 +143,8 @@ def train(
     >>> model.order
     2
     """
-    options = Options.of(
+    options = Options.for_corpus(
+        corpus,
         order=order,
         tokenizer=tokenizer,
         prune=prune,
@@ -178,7 +184,7 @@ def train(
 class Arguments(TypedDict, total=False):
     """The optional arguments that `train` and `train_arpa` share."""
 
-    tokenizer: str | Tokenizer
+    tokenizer: str | Tokenizer | None
     prune: Iterable[int]
     limit_vocab: str | os.PathLike[str] | Iterable[str] | None
     interpolate_unigrams: bool
@@ -194,7 +200,7 @@ class Arguments(TypedDict, total=False):
 def train_arpa(
     corpus: object,
     path: str | os.PathLike[str],
-    order: int = 5,
+    order: int | None = None,
     *,
     progress: Progress | None = None,
     **options: Unpack[Arguments],
@@ -215,7 +221,7 @@ def train_arpa(
     dict
         As `Model.info`, as far as it concerns the estimate.
     """
-    checked = Options.of(order=order, **options)
+    checked = Options.for_corpus(corpus, order=order, **options)
     estimate = _estimate(corpus, checked, progress)
     format_arpa(
         estimate.ngrams,
@@ -250,6 +256,36 @@ class Options:
     budget: MemoryBudget
 
     @classmethod
+    def for_corpus(
+        cls, corpus: object, order: int | None, **arguments: Unpack[Arguments]
+    ) -> Self:
+        """Check the arguments of a caller, before any text is read.
+
+        Counts bring their order, their tokenizer and how they read symbols.
+        """
+        if not isinstance(corpus, Counts):
+            return cls.of(5 if order is None else order, **arguments)
+        options = cls.of(corpus.order if order is None else order, **arguments)
+        if options.order > corpus.order:
+            raise InputError(
+                f"order is {options.order}, and the counts have n-grams of 1 to"
+                f" {corpus.order}. Count the text with order={options.order}."
+            )
+        given = arguments.get("tokenizer")
+        if given is not None and options.tokenizer != corpus.tokenizer:
+            raise InputError(
+                f"the tokenizer is {options.tokenizer!r}, and the text was counted with"
+                f" {corpus.tokenizer!r}. Leave tokenizer out."
+            )
+        if options.skip_symbols:
+            raise InputError(
+                "skip_symbols has no effect on counts. Pass it when you count the text."
+            )
+        return replace(
+            options, tokenizer=corpus.tokenizer, skip_symbols=corpus.skip_symbols
+        )
+
+    @classmethod
     def of(cls, order: int, **arguments: Unpack[Arguments]) -> Self:
         """Check the arguments of a caller, before any text is read."""
         most = "Most models use 3 to 5."
@@ -268,7 +304,7 @@ class Options:
             )
         options = cls(
             order=order,
-            tokenizer=Tokenizer.of(arguments.get("tokenizer", "whitespace")),
+            tokenizer=Tokenizer.of(arguments.get("tokenizer") or "whitespace"),
             prune=thresholds,
             limit_vocab=_listed_words(arguments.get("limit_vocab")),
             interpolate_unigrams=interpolate_unigrams,
@@ -313,7 +349,9 @@ class _Estimate:
 
 
 def _estimate(corpus: object, options: Options, progress: Progress | None) -> _Estimate:
-    """Run the steps from text to sorted n-grams."""
+    """Run the steps from text or counts to sorted n-grams."""
+    if isinstance(corpus, Counts):
+        return _estimate_counts(corpus.truncated(options.order), options, progress)
     tokens, vocabulary, sources = read_corpus(
         corpus,
         options.tokenizer,
@@ -323,45 +361,110 @@ def _estimate(corpus: object, options: Options, progress: Progress | None) -> _E
         progress=progress,
     )
     _check_corpus(tokens, sources)
-    thresholds = pruning_thresholds(options.prune, options.order)
     estimator = Estimator(
         tokens,
         len(vocabulary),
         options.order,
         consume=not (isinstance(corpus, tuple) and corpus[0] is tokens),
-        prune=thresholds if any(thresholds) else (),
-        listed=_listed_mask(vocabulary, options.limit_vocab),
+        **_pruning(vocabulary, options),
         plan=options.budget.plan(
             len(tokens), len(vocabulary), order=options.order, threads=options.threads
         ),
         threads=options.threads,
         progress=progress,
     )
-    method = ModifiedKneserNey(
-        discount_fallback=options.discount_fallback, strict=options.strict
-    ).fit(estimator.counts_of_counts)
-    discounts = np.array(
-        [[d.d1, d.d2, d.d3] for d in method.discounts_], dtype=np.float32
-    )
+    method = _fitted(estimator.counts_of_counts, options)
     ngrams, kept = estimator.smooth(
-        discounts,
+        _discount_rows(method),
         interpolate_unigrams=options.interpolate_unigrams,
         vocabulary_pad=options.vocab_pad,
         threads=options.threads,
         progress=progress,
     )
-    training = {
+    sizes = estimator.counts_before_pruning
+    training = _training(options, sources, sizes, method)
+    return _estimate_of(
+        ngrams, vocabulary, kept, method, estimator.counts_of_counts, training
+    )
+
+
+def _estimate_counts(
+    counts: Counts, options: Options, progress: Progress | None
+) -> _Estimate:
+    """Run the steps from counts to sorted n-grams."""
+    words = counts.ngrams.level(1)[2]
+    if words.sum() == words[2]:
+        raise InputError("the counts have no words. Count text that has some.")
+    options.budget.check_counts(counts.sizes)
+    counts_of_counts = counts.ngrams.counts_of_counts
+    method = _fitted(counts_of_counts, options)
+    ngrams, kept = smooth_counts(
+        counts.ngrams,
+        _discount_rows(method),
+        **_pruning(counts.vocabulary, options),
+        interpolate_unigrams=options.interpolate_unigrams,
+        vocabulary_pad=options.vocab_pad,
+        threads=options.threads,
+        progress=progress,
+    )
+    training = _training(options, counts.sources, counts.sizes, method)
+    return _estimate_of(
+        ngrams, counts.vocabulary, kept, method, counts_of_counts, training
+    )
+
+
+class _Pruning(TypedDict):
+    prune: tuple[int, ...]
+    listed: npt.NDArray[np.uint8] | None
+
+
+def _pruning(vocabulary: Vocabulary, options: Options) -> _Pruning:
+    thresholds = pruning_thresholds(options.prune, options.order)
+    return {
+        "prune": tuple(thresholds) if any(thresholds) else (),
+        "listed": _listed_mask(vocabulary, options.limit_vocab),
+    }
+
+
+def _fitted(
+    counts_of_counts: npt.NDArray[np.uint64], options: Options
+) -> ModifiedKneserNey:
+    return ModifiedKneserNey(
+        discount_fallback=options.discount_fallback, strict=options.strict
+    ).fit(counts_of_counts)
+
+
+def _discount_rows(method: ModifiedKneserNey) -> npt.NDArray[np.float32]:
+    return np.array([[d.d1, d.d2, d.d3] for d in method.discounts_], dtype=np.float32)
+
+
+def _training(
+    options: Options,
+    sources: Sequence[dict[str, Any]],
+    sizes: Sequence[int],
+    method: ModifiedKneserNey,
+) -> dict[str, Any]:
+    return {
         "version": __version__,
-        "sources": sources,
+        "sources": list(sources),
         "options": options.record(),
-        "counts_before_pruning": list(estimator.counts_before_pruning),
+        "counts_before_pruning": list(sizes),
         "discount_sources": [d.source for d in method.discounts_],
     }
+
+
+def _estimate_of(
+    ngrams: SortedNgrams,
+    vocabulary: Vocabulary,
+    kept: npt.NDArray[np.uint32],
+    method: ModifiedKneserNey,
+    counts_of_counts: npt.NDArray[np.uint64],
+    training: dict[str, Any],
+) -> _Estimate:
     if len(kept) < len(vocabulary):
         vocabulary = vocabulary.subset(kept)
-    return _Estimate(
-        ngrams, vocabulary, discounts, estimator.counts_of_counts, training
-    )
+    discounts = _discount_rows(method)
+    return _Estimate(ngrams, vocabulary, discounts, counts_of_counts, training)
 
 
 def _check_corpus(tokens: TokenIds, sources: Sequence[dict[str, Any]]) -> None:

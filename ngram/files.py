@@ -32,6 +32,7 @@ __all__ = [
     "check_text",
     "compression",
     "is_arpa",
+    "is_counts",
     "open_input",
 ]
 
@@ -367,6 +368,11 @@ def is_arpa(head: bytes) -> bool:
     return head.lstrip().startswith(b"\\data\\") or bool(ARPA_HEADER.search(head))
 
 
+def is_counts(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is one of counts."""
+    return head[8:10] == b'{"' and b'"content":"counts"' in head[:256]
+
+
 def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
     """Raise InputError if a file that begins with `head` is not a text.
 
@@ -387,7 +393,7 @@ def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
             f"{name}: this is an ARPA model, not a text. Pass it as the model, convert "
             "it with `ngram convert`, or read it in Python with ngram.read_arpa."
         )
-    if head[8:10] == b'{"' and b'"content":"counts"' in head[:4096]:
+    if is_counts(head):
         raise InputError(
             f"{name}: this is a file of counts, not a text. Train from it with "
             "ngram.train(ngram.Counts.load(path))."

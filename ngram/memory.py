@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ WORD = 128  # bytes: its spelling, hash slot, code, counts and offsets
 KEPT = 30  # bytes of a position in a chunk that is being built
 CHUNK = 64  # bytes of a position in a chunk whose n-grams are collected
 PART = 20  # bytes of a position in the part of a task
+COUNTED = 32  # bytes of an n-gram with its count, and of its probability and back-off
+SMOOTHED = 40  # bytes of an n-gram while its order is smoothed
 WINDOW_WORDS = (2, 3, 4, 6, 8, 16, 32, 64, 144)  # 64-bit words a window may have
 
 
@@ -131,6 +134,22 @@ class MemoryBudget:
             tasks=max(2 * threads, math.ceil(threads * positions * PART * 3 / room)),
             temp_dir=self.temp_dir,
         )
+
+    def check_counts(self, sizes: Sequence[int]) -> None:
+        """Raise MemoryBudgetError if a model of counts takes more than the budget.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Number of n-grams of each order.
+        """
+        needed = PROCESS + COUNTED * sum(sizes) + SMOOTHED * max(sizes)
+        if needed > self.bytes:
+            raise MemoryBudgetError(
+                f"{sum(sizes):,} n-grams take about {_megabytes(needed)}, but memory is"
+                f" limited to {_megabytes(self.bytes)}. Raise memory, or lower the"
+                " order."
+            )
 
     def _check_disk(self, positions: int, ngrams: int) -> None:
         needed = temporary_bytes(positions, ngrams)

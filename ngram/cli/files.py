@@ -39,6 +39,19 @@ def holds_arpa(path: str) -> bool:
         return is_arpa(path)
 
 
+def holds_counts(path: str) -> bool:
+    """Return whether a file holds counts, by its first bytes."""
+    from ngram.files import is_counts
+
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as stream:
+            return is_counts(stream.read(256))
+    except (OSError, ValueError):
+        return False
+
+
 def open_model(path: str, tokenizer: str = "whitespace") -> "Model":
     """Open a model file, or read an ARPA file."""
     from ngram.model import load, read_arpa
@@ -66,6 +79,15 @@ def check_target(path: str, *, as_json: bool) -> None:
             "stdout cannot carry both the model and --json: name a file for the model."
         )
     check_output(path, compressible=is_arpa(path))
+
+
+def check_counts_target(path: str) -> None:
+    """Fail before long work if a file of counts cannot be written to a path."""
+    from ngram.files import STANDARD_OUTPUTS, check_output
+
+    if path in ("-", *STANDARD_OUTPUTS):
+        raise click.UsageError("counts are not written to stdout: name a file.")
+    check_output(path, compressible=False)
 
 
 def read_sentences(paths: Iterable[str], tokenizer: "Tokenizer") -> Iterator[str]:

@@ -15,6 +15,8 @@ from ngram.version import __version__
 
 COMMANDS = (
     "train",
+    "count",
+    "merge",
     "score",
     "perplexity",
     "next",
@@ -32,6 +34,12 @@ ADVICE = {
     "discount_fallback=(0.5, 1.0, 1.5)": "--discount-fallback 0.5,1,1.5",
     "with discount_fallback.": "with --discount-fallback.",
     "ngram.train(path)": "`ngram train`",
+    "ngram.train(ngram.Counts.load(path))": "`ngram train --from-counts`",
+    "ngram.count_ngrams": "`ngram count`",
+    "Pass it when you count the text.": "Use it with `ngram count`.",
+    " Open files with ngram.Counts.load.": "",
+    "weights='lines'": "--weighted-lines",
+    ", or take shard.truncated": " with --order",
     " with ngram.read_arpa(path)": "",
     ": ngram.read_arpa(path)": "",
     " Open it with ngram.load.": " Give it a name that does not end in .arpa.",

@@ -1,10 +1,11 @@
-"""`ngram info`: what a model is and how it was made."""
+"""`ngram info`: what a model or a file of counts is and how it was made."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
 
-from ngram.cli.files import open_model
+from ngram.cli.files import holds_counts, open_model
 from ngram.cli.options import json_option, model_argument
 from ngram.cli.output import print_json, print_table
 
@@ -13,7 +14,19 @@ from ngram.cli.output import print_json, print_table
 @model_argument
 @json_option
 def command(model: str, as_json: bool) -> None:
-    """Print order, sizes, tokenizer, discounts and training data of MODEL."""
+    """Print order, sizes, tokenizer, discounts and training data of MODEL.
+
+    Of a file of counts (`ngram count`), order, sizes, tokenizer and texts.
+    """
+    if holds_counts(model):
+        from ngram.counts import Counts
+
+        counted = Counts.load(model).info()
+        if as_json:
+            print_json(counted)
+        else:
+            print_counts(counted)
+        return
     with open_model(model) as opened:
         info = opened.info()
     if as_json:
@@ -32,9 +45,7 @@ def print_info(info: dict[str, Any]) -> None:
         *((f"memory, {part}", f"{size:,}") for part, size in info["memory"].items()),
     ]
     training = info["training"] or {}
-    for source in training.get("sources", ()):
-        what = ", ".join(f"{k} {v}" for k, v in source.items() if k != "name")
-        rows.append(("trained on", f"{source['name']} ({what})"))
+    rows += [("trained on", text) for text in texts(training.get("sources", ()))]
     for name, value in training.get("options", {}).items():
         rows.append((f"option {name}", str(value)))
     if "version" in training:
@@ -42,6 +53,29 @@ def print_info(info: dict[str, Any]) -> None:
     print_table(rows, "<<")
     click.echo()
     print_table(orders(info), ">" * len(orders(info)[0]))
+
+
+def print_counts(info: dict[str, Any]) -> None:
+    rows = [
+        ("order", str(info["order"])),
+        ("vocabulary", f"{info['vocabulary_size']:,} types"),
+        ("n-grams", f"{sum(info['ngrams']):,}"),
+        ("tokenizer", info["tokenizer"]),
+        ("tokens", f"{info['tokens']:,}"),
+        ("sentences", f"{info['sentences']:,}"),
+        *(("counted", text) for text in texts(info["sources"])),
+    ]
+    print_table(rows, "<<")
+    click.echo()
+    sizes = [(str(k), f"{size:,}") for k, size in enumerate(info["ngrams"], 1)]
+    print_table([("order", "n-grams"), *sizes], ">>")
+
+
+def texts(sources: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield one line for each text, with its sizes."""
+    for source in sources:
+        what = ", ".join(f"{k} {v}" for k, v in source.items() if k != "name")
+        yield f"{source['name']} ({what})"
 
 
 def orders(info: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""`ngram train`: from text to a model file, or to ARPA."""
+"""`ngram train`: from text, or counts, to a model file, or to ARPA."""
 
 import time
 from dataclasses import asdict
@@ -17,11 +17,11 @@ from ngram.cli.options import (
     tokenizer_option,
     whole_numbers,
 )
-from ngram.cli.output import print_json, print_table, progress, quantity
+from ngram.cli.output import Report, print_json, print_table, progress, quantity
 
 
 @click.command("train", short_help="Train a model on text.")
-@click.argument("texts", nargs=-1, required=True, type=PATH)
+@click.argument("texts", nargs=-1, type=PATH)
 @click.option(
     "-o",
     "--output",
@@ -32,12 +32,18 @@ from ngram.cli.output import print_json, print_table, progress, quantity
     ".arpa.zst), and for `-` (stdout).",
 )
 @click.option(
+    "--from-counts",
+    "counts",
+    type=PATH,
+    metavar="FILE",
+    help="Train on a file of `ngram count` instead of text; the model is the same.",
+)
+@click.option(
     "--order",
     type=int,
-    default=5,
-    show_default=True,
     metavar="N",
-    help="Length of the longest n-grams, in tokens.",
+    help="Length of the longest n-grams, in tokens.  [default: 5, or that of the "
+    "counts]",
 )
 @tokenizer_option
 @click.option(
@@ -117,8 +123,12 @@ from ngram.cli.output import print_json, print_table, progress, quantity
     "memory, disk, time.",
 )
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     texts: tuple[str, ...],
+    counts: str | None,
     output: str,
     successors: bool,
     dry_run: bool,
@@ -129,21 +139,29 @@ def command(
 
     The same text and options give the same bytes, for any number of threads.
     """
+    if (counts is None) == (not texts):
+        raise click.UsageError("name texts, or a file of counts with --from-counts.")
     if dry_run:
+        if counts is not None:
+            raise click.UsageError("--dry-run samples texts, not --from-counts.")
+        options["order"] = options["order"] or 5
         print_forecast(texts, options, as_json=as_json)
         return
     started = time.perf_counter()
     check_target(output, as_json=as_json)
-    corpus = [Path(text) for text in texts]
+    if counts is not None and not given(context, "tokenizer"):
+        options["tokenizer"] = None
     if is_arpa(output):
         from ngram.estimate import train_arpa
 
         with progress() as report:
+            corpus = open_corpus(texts, counts, options["threads"], report)
             info = train_arpa(corpus, output, progress=report, **options)
     else:
         from ngram.estimate import train
 
         with progress() as report:
+            corpus = open_corpus(texts, counts, options["threads"], report)
             model = train(
                 corpus,
                 successors=successors,
@@ -183,3 +201,23 @@ def print_forecast(
         ("time", f"{found.seconds:.1f} s"),
     ]
     print_table(rows, "<>")
+
+
+def given(context: click.Context, name: str) -> bool:
+    """Return whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def open_corpus(
+    texts: tuple[str, ...],
+    counts: str | None,
+    threads: int | None,
+    report: Report | None,
+) -> object:
+    """Return what is trained on: paths, or the counts in a file."""
+    if counts is None:
+        return [Path(text) for text in texts]
+    from ngram.counts import Counts
+
+    return Counts.load(counts, threads=threads, progress=report)

@@ -26,7 +26,7 @@ namespace count_ngrams_detail {
 // The n-grams of one order whose last word is in one chunk. Suffixes are relative to the chunk; at
 // order 2 they are words.
 struct LevelPart {
-    Buffer<std::uint32_t> word;
+    Buffer<std::uint32_t> code;  // of the leftmost word
     Buffer<std::uint32_t> suffix;
     Buffer<std::uint32_t> count;
 };
@@ -36,8 +36,8 @@ using ChunkLevels = std::vector<LevelPart>;  // [k - 2] is order k
 template <unsigned W>
 class LevelBuilder {
   public:
-    LevelBuilder(const WindowLayout& layout, const WordCodes& codes, ChunkLevels& levels)
-        : reader_(layout), codes_(codes), levels_(levels) {
+    LevelBuilder(const WindowLayout& layout, ChunkLevels& levels)
+        : reader_(layout), levels_(levels) {
         levels.resize(layout.order - 1);
     }
 
@@ -52,9 +52,9 @@ class LevelBuilder {
             close(shared, before, i);
             for (unsigned k = shared + 1; k <= length; ++k) {
                 LevelPart& level = levels_[k - 2];
-                level.word.push_back(codes_.word(reader_.code(windows[i], k - 1)));
+                level.code.push_back(reader_.code(windows[i], k - 1));
                 level.suffix.push_back(
-                    k == 2 ? word : static_cast<std::uint32_t>(levels_[k - 3].word.size() - 1));
+                    k == 2 ? word : static_cast<std::uint32_t>(levels_[k - 3].code.size() - 1));
                 level.count.extend(1);
                 first_event_[k] = i;
             }
@@ -71,21 +71,20 @@ class LevelBuilder {
     }
 
     count_trie::WindowReader<W> reader_;
-    const WordCodes& codes_;
     ChunkLevels& levels_;
     std::array<std::uint64_t, kMaxOrder + 1> first_event_{};
 };
 
 // Chunks -> levels from order 2 on, chunk by chunk in parallel; consumes the chunks.
-inline void collect(std::vector<ChunkLevels>& chunks, NgramCounts& counts, unsigned threads,
-                    Progress& progress) {
+inline void collect(std::vector<ChunkLevels>& chunks, const WordCodes& codes, NgramCounts& counts,
+                    unsigned threads, Progress& progress) {
     const std::size_t order = counts.order();
     std::vector<std::vector<std::uint64_t>> first(chunks.size() + 1);
     first[0].assign(order + 1, 0);
     for (std::size_t chunk = 0; chunk < chunks.size(); ++chunk) {
         first[chunk + 1] = first[chunk];
         for (std::size_t k = 2; k <= order; ++k) {
-            first[chunk + 1][k] += chunks[chunk][k - 2].word.size();
+            first[chunk + 1][k] += chunks[chunk][k - 2].code.size();
         }
     }
     std::uint64_t total = 0;
@@ -103,12 +102,15 @@ inline void collect(std::vector<ChunkLevels>& chunks, NgramCounts& counts, unsig
             CountLevel& level = counts.levels[k - 1];
             const std::uint64_t begin = first[chunk][k];
             const auto suffix = static_cast<std::uint32_t>(k == 2 ? 0 : first[chunk][k - 1]);
-            std::copy(part.word.begin(), part.word.end(), level.word.begin() + begin);
+            // In a loop of its own, which keeps many cache misses under way.
+            for (std::size_t i = 0; i < part.code.size(); ++i) {
+                level.word[begin + i] = codes.word(part.code[i]);
+            }
             std::copy(part.count.begin(), part.count.end(), level.count.begin() + begin);
             for (std::size_t i = 0; i < part.suffix.size(); ++i) {
                 level.suffix[begin + i] = suffix + part.suffix[i];
             }
-            progress.advance(part.word.size());
+            progress.advance(part.code.size());
         }
         chunks[chunk].clear();
     });
@@ -118,35 +120,33 @@ template <unsigned W>
 void count(Buffer<std::uint32_t>& ids, Span<const std::uint32_t> words, const WordCodes& codes,
            const Buckets& buckets, const WindowLayout& layout, NgramCounts& counts,
            unsigned threads, Progress& progress) {
-    std::vector<ChunkLevels> chunks;
-    {
-        progress.begin("collect windows", ids.size());
-        Buffer<std::uint32_t> first_words;
-        Buffer<Window<W>> windows = partition_windows<W>(ids.span(), codes, buckets, layout,
-                                                         first_words, threads, progress);
-        ids.clear();
-        const std::vector<std::size_t> cuts = count_trie::cut_chunks(buckets);
-        chunks.resize(cuts.size() - 1);
-        progress.begin("sort and count", windows.size());
-        std::vector<WindowSorter<W>> sorters(std::max(1U, threads));
-        std::vector<Buffer<Window<W>>> scratch(std::max(1U, threads));
-        parallel_for(chunks.size(), threads, progress, [&](std::size_t i, unsigned worker) {
-            LevelBuilder<W> builder(layout, codes, chunks[i]);
-            for (std::size_t bucket = cuts[i]; bucket < cuts[i + 1]; ++bucket) {
-                Window<W>* window = windows.data() + buckets.begin[bucket];
-                const std::size_t size = buckets.begin[bucket + 1] - buckets.begin[bucket];
-                if (scratch[worker].size() < size) scratch[worker].resize(size);
-                sorters[worker].sort(window, scratch[worker].data(), size);
-                for (std::uint32_t word = buckets.first_word[bucket];
-                     word < buckets.first_word[bucket + 1]; ++word) {
-                    builder.add_word(word, window, words[word]);
-                    window += words[word];
-                }
-                progress.advance(size);
+    const std::vector<std::size_t> cuts = count_trie::cut_chunks(buckets, MemoryPlan());
+    std::vector<ChunkLevels> chunks(cuts.size() - 1);
+    progress.begin("collect windows", ids.size());
+    std::vector<Buffer<Window<W>>> windows =
+        WindowCollector<W>(ids, codes, buckets, layout, threads, progress)
+            .collect(cuts, 0, chunks.size());
+    ids.clear();
+    progress.begin("sort and count", buckets.begin.back());
+    std::vector<WindowSorter<W>> sorters(std::max(1U, threads));
+    std::vector<Buffer<Window<W>>> scratch(std::max(1U, threads));
+    parallel_for(chunks.size(), threads, progress, [&](std::size_t i, unsigned worker) {
+        LevelBuilder<W> builder(layout, chunks[i]);
+        Window<W>* window = windows[i].data();
+        for (std::size_t bucket = cuts[i]; bucket < cuts[i + 1]; ++bucket) {
+            const std::size_t size = buckets.begin[bucket + 1] - buckets.begin[bucket];
+            if (scratch[worker].size() < size) scratch[worker].resize(size);
+            sorters[worker].sort(window, scratch[worker].data(), size);
+            for (std::uint32_t word = buckets.first_word[bucket];
+                 word < buckets.first_word[bucket + 1]; ++word) {
+                builder.add_word(word, window, words[word]);
+                window += words[word];
             }
-        });
-    }
-    collect(chunks, counts, threads, progress);
+            progress.advance(size);
+        }
+        windows[i].clear();  // the next chunk grows in this memory
+    });
+    collect(chunks, codes, counts, threads, progress);
 }
 
 }  // namespace count_ngrams_detail
@@ -169,7 +169,7 @@ inline NgramCounts count_ngrams(Buffer<std::uint32_t>& ids, std::uint64_t vocabu
     counts.levels.resize(order);
     counts.levels[0].count.resize(vocabulary_size);
     std::copy(words.begin(), words.end(), counts.levels[0].count.begin());
-    if (order == 1) {
+    if (order == 1 || ids.empty()) {
         ids.clear();
         return counts;
     }

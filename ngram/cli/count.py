@@ -1,0 +1,98 @@
+"""`ngram count`: from text to a file of counts."""
+
+import time
+from pathlib import Path
+
+import click
+
+from ngram.cli.files import check_counts_target
+from ngram.cli.options import PATH, json_option, threads_option, tokenizer_option
+from ngram.cli.output import print_json, progress, quantity
+
+
+@click.command("count", short_help="Count the n-grams of a text, to merge or train.")
+@click.argument("texts", nargs=-1, required=True, type=PATH)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=PATH,
+    metavar="FILE",
+    help="File of counts to write, by custom with the ending .counts.",
+)
+@click.option(
+    "--order",
+    type=int,
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Length of the longest n-grams, in tokens.",
+)
+@tokenizer_option
+@click.option(
+    "--skip-symbols",
+    is_flag=True,
+    help="Read <s>, </s> and <unk> in the text as blanks instead of failing.",
+)
+@click.option(
+    "--weight",
+    "weights",
+    type=float,
+    multiple=True,
+    metavar="W",
+    help="What an occurrence counts: one number for all texts, or one --weight for "
+    "each text, in their order.  [default: 1]",
+)
+@click.option(
+    "--weighted-lines",
+    is_flag=True,
+    help="Every line of the texts begins with its weight and a tab.",
+)
+@threads_option
+@json_option
+def command(
+    texts: tuple[str, ...],
+    output: str,
+    order: int,
+    tokenizer: str,
+    skip_symbols: bool,
+    weights: tuple[float, ...],
+    weighted_lines: bool,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Count the n-grams of TEXTS, one sentence per line.
+
+    Files of counts are added by `ngram merge`; `ngram train --from-counts` makes the
+    same model as the texts themselves.
+    """
+    if weights and weighted_lines:
+        raise click.UsageError("--weight and --weighted-lines exclude each other.")
+    started = time.perf_counter()
+    check_counts_target(output)
+    from ngram.counts import count_ngrams
+
+    with progress() as report:
+        counts = count_ngrams(
+            [Path(text) for text in texts],
+            order,
+            tokenizer=tokenizer,
+            skip_symbols=skip_symbols,
+            weights="lines" if weighted_lines else shared(weights),
+            threads=threads,
+            progress=report,
+        )
+        counts.save(output, threads=threads, progress=report)
+    seconds = time.perf_counter() - started
+    info = counts.info()
+    if as_json:
+        print_json({"output": output, "seconds": seconds, **info})
+    ngrams = quantity(sum(info["ngrams"]))
+    click.echo(
+        f"{output}: order {info['order']}, {ngrams} n-grams, {seconds:.1f} s", err=True
+    )
+
+
+def shared(weights: tuple[float, ...]) -> float | tuple[float, ...] | None:
+    """Return one weight as that of all texts."""
+    return (weights[0] if len(weights) == 1 else weights) or None

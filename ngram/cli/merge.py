@@ -1,0 +1,75 @@
+"""`ngram merge`: add files of counts, or take them away."""
+
+import time
+
+import click
+
+from ngram.cli.files import check_counts_target
+from ngram.cli.options import PATH, json_option, threads_option
+from ngram.cli.output import print_json, progress, quantity
+
+
+@click.command("merge", short_help="Add, weigh and subtract files of counts.")
+@click.argument("shards", nargs=-1, required=True, type=PATH)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=PATH,
+    metavar="FILE",
+    help="File of counts to write; may be one of those that are read.",
+)
+@click.option(
+    "--weight",
+    "weights",
+    type=float,
+    multiple=True,
+    metavar="W",
+    help="What the counts of a shard are multiplied by: one --weight for each shard, "
+    "in their order; a negative one subtracts.  [default: 1]",
+)
+@click.option(
+    "--subtract",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="File of counts to take away, which must have been added; may be repeated.",
+)
+@threads_option
+@json_option
+def command(
+    shards: tuple[str, ...],
+    output: str,
+    weights: tuple[float, ...],
+    subtract: tuple[str, ...],
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Add the counts in SHARDS, files that `ngram count` or `ngram merge` wrote.
+
+    The parts of a text, counted one by one and merged in their order, give exactly the
+    counts of the whole.
+    """
+    started = time.perf_counter()
+    check_counts_target(output)
+    from ngram.counts import Counts, merge_counts
+
+    with progress() as report:
+        merged = merge_counts(
+            [Counts.load(path, threads=threads, progress=report) for path in shards],
+            weights or None,
+            subtract=[
+                Counts.load(path, threads=threads, progress=report) for path in subtract
+            ],
+            threads=threads,
+            progress=report,
+        )
+        merged.save(output, threads=threads, progress=report)
+    seconds = time.perf_counter() - started
+    info = merged.info()
+    if as_json:
+        print_json({"output": output, "seconds": seconds, **info})
+    ngrams = quantity(sum(info["ngrams"]))
+    click.echo(
+        f"{output}: order {info['order']}, {ngrams} n-grams, {seconds:.1f} s", err=True
+    )
