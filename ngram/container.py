@@ -274,7 +274,7 @@ def open_container(
         If the file cannot be read, is something else, is cut off, or is damaged.
     """
     path = Path(os.path.abspath(os.fspath(path)))
-    data = _map(path)
+    data = _map(path, content)
     header_bytes = _header_bytes(path, data)
     metadata, entries = _parse_header(path, header_bytes)
     _check_content(path, metadata.get("content", "model"), content)
@@ -378,7 +378,7 @@ def _dump(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _map(path: Path) -> memoryview:
+def _map(path: Path, content: str) -> memoryview:
     try:
         with open(path, "rb") as source:
             size = os.fstat(source.fileno()).st_size
@@ -393,7 +393,7 @@ def _map(path: Path) -> memoryview:
         raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ModelFileError(f"cannot open the model {path}: {reason}.") from error
+        raise ModelFileError(f"cannot open the {content} {path}: {reason}.") from error
     if hasattr(mmap, "MADV_WILLNEED"):
         mapped.madvise(mmap.MADV_WILLNEED)
     return memoryview(mapped)

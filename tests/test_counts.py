@@ -1,6 +1,8 @@
 """Counts: what is counted, that shards add up, files, weights, and models from them."""
 
 import collections
+import contextlib
+import io
 import itertools
 import json
 import math
@@ -22,6 +24,7 @@ from hypothesis import strategies as st
 import ngram
 from ngram import Counts, count_ngrams, merge_counts
 from ngram._core.estimate import Estimator, smooth_counts
+from ngram.cli.group import run
 from ngram.container import open_container, write_container
 from ngram.errors import DiscountWarning, InputError, ModelFileError
 from ngram.estimate import train_arpa
@@ -744,3 +747,95 @@ def test_interruption_leaves_the_counting() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         count_ngrams(["a rose"] * 1000, 3, progress=stop)
+
+
+# --- The command line ---
+
+
+def command(*arguments: object, status: int = 0) -> str:
+    """Run one command line in this process; return what it says on stderr."""
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+        assert run([str(argument) for argument in arguments]) == status
+    return errors.getvalue()
+
+
+@pytest.fixture
+def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("a rose is a rose\na rose is red\n" * 2)
+    Path("b.txt").write_text("a lily is white\nthe rose is not\n")
+    Path("lines.txt").write_text("2\ta rose is a rose\n0.5\ta rose is red\n")
+    return ["a.txt", "b.txt"]
+
+
+def test_shards_are_counted_merged_and_trained(texts: list[str]) -> None:
+    for text in texts:
+        said = command("count", text, "-o", f"{text}.counts", "--order", 3)
+        assert said.startswith(f"{text}.counts: order 3, ")
+    command("merge", "a.txt.counts", "b.txt.counts", "-o", "ab.counts")
+    command("count", *texts, "-o", "whole.counts", "--order", 3)
+    assert Path("ab.counts").read_bytes() == Path("whole.counts").read_bytes()
+    fallback = ["--discount-fallback", "0.5,1,1.5"]
+    command("train", "--from-counts", "ab.counts", "-o", "counts.ngram", *fallback)
+    command("train", *texts, "--order", 3, "-o", "text.ngram", *fallback)
+    assert Path("counts.ngram").read_bytes() == Path("text.ngram").read_bytes()
+    command("train", "--from-counts", "ab.counts", "-o", "counts.arpa", *fallback)
+    command("train", *texts, "--order", 3, "-o", "text.arpa", *fallback)
+    assert Path("counts.arpa").read_bytes() == Path("text.arpa").read_bytes()
+    command("merge", "ab.counts", "--subtract", "b.txt.counts", "-o", "ab.counts")
+    assert Path("ab.counts").read_bytes() == Path("a.txt.counts").read_bytes()
+
+
+def test_weights_on_the_command_line(texts: list[str]) -> None:
+    command("count", *texts, "-o", "w.counts", "--weight", 2, "--weight", 0.5)
+    for text in texts:
+        command("count", text, "-o", f"{text}.counts")
+    weights = ["--weight", 2, "--weight", 0.5]
+    command("merge", *[f"{text}.counts" for text in texts], "-o", "m.counts", *weights)
+    assert Path("w.counts").read_bytes() == Path("m.counts").read_bytes()
+    command("count", "lines.txt", "--weighted-lines", "-o", "l.counts")
+    assert Counts.load("l.counts").count("a rose") == 4.5
+
+
+def test_info_describes_counts(
+    texts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command("count", *texts, "-o", "w.counts", "--weight", 0.5)
+    assert run(["info", "w.counts"]) == 0
+    assert (
+        "b.txt (bytes 32, sentences 2, tokens 8, weight 0.5)" in capsys.readouterr().out
+    )
+    assert run(["info", "--json", "w.counts"]) == 0
+    assert json.loads(capsys.readouterr().out) == Counts.load("w.counts").info()
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "message"),
+    [
+        ("train -o m.ngram", 2, "name texts, or a file of counts with --from-counts"),
+        ("train a.txt --from-counts c.counts -o m.ngram", 2, "name texts, or a file"),
+        ("train --from-counts a.txt -o m.ngram", 1, "this is a text file"),
+        ("train --from-counts c.counts -o m.ngram --order 9", 1, "1 to 3"),
+        ("train --from-counts c.counts -o m.ngram --skip-symbols", 1, "`ngram count`"),
+        ("train --from-counts c.counts -o m.ngram --tokenizer bytes", 1, "tokenizer"),
+        ("train c.counts -o m.ngram", 1, "`ngram train --from-counts`"),
+        ("score c.counts", 1, "this is a file of counts, not a model"),
+        ("count a.txt -o -", 2, "name a file"),
+        ("count a.txt -o x.gz", 1, "cannot be compressed"),
+        ("count a.txt -o x --weight 1 --weighted-lines", 2, "exclude each other"),
+        ("count a.txt -o x --weighted-lines", 1, "a.txt:1: the line begins with no"),
+        ("count a.txt -o x --weight 1 --weight 2", 1, "2 weights for 1 files"),
+        ("count a.txt -o x --weight nan", 1, "weights is nan"),
+        ("merge c.counts -o x --weight 1 --weight 2", 1, "2 weights for 1 shards"),
+        ("merge c.counts a.txt -o x", 1, "this is a text file"),
+        ("merge c.counts -o x --subtract c.counts --subtract c.counts", 1, "count -"),
+    ],
+)
+def test_wrong_command_lines(
+    texts: list[str], line: str, status: int, message: str
+) -> None:
+    count_ngrams(Path("a.txt"), 3).save("c.counts")
+    assert message in command(*line.split(), status=status)
+    assert not Path("m.ngram").exists()
+    assert not Path("x").exists()
