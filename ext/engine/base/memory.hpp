@@ -21,15 +21,16 @@ namespace ngram {
 namespace memory {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-constexpr std::size_t kMappedFrom = 2 * kHugePage;  // bytes
+constexpr std::size_t kGrain = std::size_t{64} << 10;        // mapped blocks are multiples of it
+constexpr std::size_t kMappedFrom = std::size_t{512} << 10;  // bytes
 
 #if defined(__linux__)
 
 inline std::size_t whole_pages(std::size_t bytes) {
-    return (bytes + kHugePage - 1) & ~(kHugePage - 1);
+    return (bytes + kGrain - 1) & ~(kGrain - 1);
 }
 
-// Whole huge pages, aligned to them.
+// Large blocks begin at a huge page.
 inline void* map_fresh(std::size_t bytes) {
     const std::size_t reach = bytes + kHugePage;
     void* found = mmap(nullptr, reach, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
