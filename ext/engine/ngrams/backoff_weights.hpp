@@ -44,11 +44,11 @@ namespace backoff_weights {
 // Less than this is rounding: probabilities are stored in 24 bits.
 constexpr double kLeastMass = 1e-7;
 
-// The n-grams of order `order` that end in <s>: the first one, and the one after the last.
-inline std::pair<std::size_t, std::size_t> ending_in_bos(const std::vector<NgramLevel>& levels,
-                                                         std::size_t order) {
-    std::size_t begin = kBos;
-    std::size_t end = kBos + 1;
+// The n-grams of order `order` that end in a word: the first one, and the one after the last.
+inline std::pair<std::size_t, std::size_t> ending_in(const std::vector<NgramLevel>& levels,
+                                                     std::size_t order, std::uint32_t word) {
+    std::size_t begin = word;
+    std::size_t end = begin + 1;
     for (std::size_t k = 2; k <= order; ++k) {
         const Buffer<std::uint32_t>& suffix = levels[k - 1].suffix;
         begin = std::lower_bound(suffix.begin(), suffix.end(), begin) - suffix.begin();
@@ -96,7 +96,7 @@ inline Buffer<SeenMass> seen_mass(const std::vector<NgramLevel>& levels, std::si
                                   Span<const std::uint32_t> prefix, unsigned threads,
                                   Progress& progress) {
     const std::size_t contexts = levels[order - 2].size();
-    const auto [bos_begin, bos_end] = backoff_weights::ending_in_bos(levels, order);
+    const auto [bos_begin, bos_end] = backoff_weights::ending_in(levels, order, kBos);
     Buffer<SeenMass> sums(contexts);
     // Every part looks through all n-grams for its contexts: a comparison is much cheaper than the
     // exponentials, which are taken once.
