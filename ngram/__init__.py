@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from ngram.estimate import train
     from ngram.model import Model, load, read_arpa
+    from ngram.pruning import prune
     from ngram.scoring import PerplexityResult, State
     from ngram.smoothing import reference_estimate
     from ngram.text import Tokenizer
@@ -42,6 +43,7 @@ _MODULES = {
     "Tokenizer": "text",
     "Vocabulary": "vocabulary",
     "load": "model",
+    "prune": "pruning",
     "read_arpa": "model",
     "reference_estimate": "smoothing",
     "train": "estimate",
@@ -62,6 +64,7 @@ __all__ = [
     "Vocabulary",
     "__version__",
     "load",
+    "prune",
     "read_arpa",
     "reference_estimate",
     "train",

@@ -37,6 +37,7 @@ MODULES = [
     "model",
     "estimate",
     "forecast",
+    "pruning",
     "demo",
     "cli",
 ]
@@ -46,6 +47,7 @@ KERNELS = [
     "counts",
     "ngrams",  # what smoothing writes, and arpa and model read
     "smoothing",
+    "pruning",
     "model",
     "arpa",
     "scoring",
@@ -61,6 +63,7 @@ TOPICS = [
     "model",
     "scoring",
     "prediction",
+    "pruning",
 ]
 
 

@@ -23,6 +23,9 @@ cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
     cdef cppclass FloatSpan "ngram::Span<const float>":
         FloatSpan(const float* data, size_t size) noexcept
 
+    cdef cppclass IdSpan "ngram::Span<const std::uint32_t>":
+        IdSpan(const uint32_t* data, size_t size) noexcept
+
 
 cdef extern from "ngrams/prefixes.hpp" namespace "ngram" nogil:
     vector[Buffer[uint32_t]] all_prefixes(
@@ -38,6 +41,13 @@ cdef extern from "pruning/histories.hpp" namespace "ngram" nogil:
     vector[Buffer[float]] stationary_histories(
         const vector[NgramLevel]& levels, const vector[Buffer[uint32_t]]& prefixes,
         unsigned threads, Progress& progress
+    ) except +raise_ngram_error
+
+
+cdef extern from "pruning/fold_words.hpp" namespace "ngram" nogil:
+    shared_ptr[CSortedNgrams] fold_words_into_unk(
+        const vector[NgramLevel]& levels, const vector[Buffer[uint32_t]]& prefixes,
+        IdSpan kept_words, Progress& progress
     ) except +raise_ngram_error
 
 
@@ -211,5 +221,26 @@ cdef class Pruner:
             kept = select(
                 self.ngrams.get().levels, self.prefixes, self.scores, cut, threads,
                 watched.get()[0],
+            )
+        return wrap_ngrams(kept)
+
+    def fold_words(self, const uint32_t[::1] kept_words, *, progress=None):  # IN
+        """Return the n-grams of some words; the others become `<unk>`.
+
+        Parameters
+        ----------
+        kept_words : ndarray of uint32
+            Ascending, with 0, 1 and 2. Word `kept_words[i]` gets the id i.
+
+        Returns
+        -------
+        SortedNgrams
+        """
+        cdef unique_ptr[Progress] watched = watch(progress)
+        cdef shared_ptr[CSortedNgrams] kept
+        with nogil:
+            kept = fold_words_into_unk(
+                self.ngrams.get().levels, self.prefixes,
+                IdSpan(&kept_words[0], <size_t>kept_words.shape[0]), watched.get()[0],
             )
         return wrap_ngrams(kept)
