@@ -9,11 +9,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <utility>
 #include <vector>
 
 #include "base/buffer.hpp"
@@ -28,35 +27,33 @@ namespace ngram {
 
 namespace pruning {
 
-// One n-gram hw, linear: p(h), p(w|h), p(w|h'), and the seen mass of h.
+// One n-gram hw and what is known of it. Logarithms are natural.
 struct Removal {
-    double history;
-    double prob;
-    double lower;
-    SeenMass seen;
+    double history;            // p(h)
+    double prob;               // p(w|h)
+    double prob_ratio;         // log p(w|h) - log p(w|h')
+    double unseen;             // what h leaves to the words not seen after it
+    double log_backoff;        // of h
+    double log_backoff_after;  // of h without hw
 
-    // The back-off of h without hw.
-    double backoff_after() const {
-        return backoff_weight({seen.context - prob, seen.lower - lower});
-    }
-    // log p(w|h) - log p'(w|h), in nats; infinite if w could not follow any more.
-    double loss() const {
-        const double after = backoff_after() * lower;
-        return after > 0 ? std::log(prob / after) : std::numeric_limits<double>::infinity();
-    }
+    // log p(w|h) - log p'(w|h)
+    double loss() const { return prob_ratio - log_backoff_after; }
 };
 
 // Relative growth of the perplexity of text like that of the model: exp(D(p||p')) - 1.
 struct Entropy {
     static double score(const Removal& removal) {
-        if (removal.prob <= 0) return 0;
-        // Stolcke (1998), eq. 9: hw itself, and the words not seen after h, whose back-off changes.
+        // Stolcke (1998), section 3: hw itself, and the words not seen after h, whose back-off
+        // changes.
         double nats = removal.prob * removal.loss();
-        const double unseen = 1 - removal.seen.context;
-        if (unseen > 0) {
-            nats -= unseen * std::log(removal.backoff_after() / backoff_weight(removal.seen));
+        if (removal.unseen > 0) {
+            nats -= removal.unseen * (removal.log_backoff_after - removal.log_backoff);
         }
-        return std::expm1(removal.history * nats);
+        return small_expm1(removal.history * nats);
+    }
+
+    static double small_expm1(double x) {
+        return std::abs(x) < 1e-5 ? x * (1 + x / 2) : std::expm1(x);
     }
 };
 
@@ -64,10 +61,53 @@ struct Entropy {
 // K, in nats. It leaves out the words not seen after h.
 struct WeightedDifference {
     static double score(const Removal& removal) {
-        if (removal.prob <= 0) return 0;
         return removal.history * removal.prob * removal.loss();
     }
 };
+
+inline Buffer<double> log_backoffs(const Buffer<SeenMass>& seen, unsigned threads,
+                                   Progress& progress) {
+    Buffer<double> logs(seen.size());
+    for_parts(seen.size(), threads, progress, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            // Most contexts have nothing after them.
+            logs[i] = seen[i].context == 0 ? 0 : std::log(backoff_weight(seen[i]));
+        }
+    });
+    return logs;
+}
+
+// Of n-grams [begin, end) of order k.
+template <class Criterion>
+void score_range(const NgramLevel& level, const NgramLevel& lower, Span<const std::uint32_t> prefix,
+                 const Buffer<float>& history, const Buffer<SeenMass>& seen,
+                 const Buffer<double>& log_backoff, std::size_t begin, std::size_t end,
+                 float* scores) {
+    constexpr double kLn10 = 2.302585092994046;
+    constexpr std::size_t kBlock = 256;
+    std::array<float, kBlock> log10_lower;
+    std::array<double, kBlock> prob;
+    std::array<double, kBlock> lower_prob;
+    for (std::size_t first = begin; first < end; first += kBlock) {
+        const std::size_t size = std::min(kBlock, end - first);
+        const float* const log10_prob = level.log10_prob.data() + first;
+        for (std::size_t j = 0; j < size; ++j) {
+            log10_lower[j] = lower.log10_prob[level.suffix[first + j]];
+        }
+        exp10_all(log10_prob, size, prob.data());
+        exp10_all(log10_lower.data(), size, lower_prob.data());
+        for (std::size_t j = 0; j < size; ++j) {
+            const std::uint32_t h = prefix[first + j];
+            const SeenMass without{seen[h].context - prob[j], seen[h].lower - lower_prob[j]};
+            const double ratio = kLn10 * (static_cast<double>(log10_prob[j]) - log10_lower[j]);
+            const double score =
+                Criterion::score({history[h], prob[j], ratio, 1 - seen[h].context, log_backoff[h],
+                                  std::log(backoff_weight(without))});
+            // By rounding a score may be below 0, and 0 times infinity is no number.
+            scores[first + j] = score > 0 ? static_cast<float>(score) : 0.0F;
+        }
+    }
+}
 
 // Scores of order k >= 2. What ends in <s> is never asked for and costs nothing.
 template <class Criterion>
@@ -77,24 +117,15 @@ Buffer<float> level_scores(const std::vector<NgramLevel>& levels, std::size_t k,
     const NgramLevel& level = levels[k - 1];
     const NgramLevel& lower = levels[k - 2];
     const Buffer<SeenMass> seen = seen_mass(levels, k, prefix, threads, progress);
-    const auto [bos, after_bos] = backoff_weights::ending_in(levels, k, kBos);
+    const Buffer<double> log_backoff = log_backoffs(seen, threads, progress);
     Buffer<float> scores(level.size());
-    pruning::for_parts(scores.size(), threads, progress,
-                       [&, bos = bos, after_bos = after_bos](std::size_t begin, std::size_t end) {
-                           for (std::size_t i = begin; i < end; ++i) {
-                               const std::uint32_t context = prefix[i];
-                               const pruning::Removal removal{
-                                   history[context], exp10_of(level.log10_prob[i]),
-                                   exp10_of(lower.log10_prob[level.suffix[i]]), seen[context]};
-                               const double score = Criterion::score(removal);
-                               const bool ends_in_bos = i >= bos && i < after_bos;
-                               // By rounding a score may be below 0, and 0 times infinity is no
-                               // number.
-                               scores[i] =
-                                   ends_in_bos || !(score > 0) ? 0.0F : static_cast<float>(score);
-                           }
-                           progress.advance(end - begin);
-                       });
+    for_parts(scores.size(), threads, progress, [&](std::size_t begin, std::size_t end) {
+        score_range<Criterion>(level, lower, prefix, history, seen, log_backoff, begin, end,
+                               scores.data());
+        progress.advance(end - begin);
+    });
+    const auto [bos, after_bos] = backoff_weights::ending_in(levels, k, kBos);
+    std::fill(scores.begin() + bos, scores.begin() + after_bos, 0.0F);
     return scores;
 }
 
