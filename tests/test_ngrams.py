@@ -148,7 +148,8 @@ def assert_sums_are_one(ngrams, tolerance=1e-6):
         values = ngrams.level(order)[2:]
         keys = map(tuple, ngrams.ngram_ids(order).tolist())
         backoffs = values[1] if values[1].size else np.zeros(len(values[0]))
-        tables.append(dict(zip(keys, zip(values[0], backoffs, strict=True))))
+        values = zip(values[0], backoffs, strict=True)
+        tables.append(dict(zip(keys, values, strict=True)))
     model = ReferenceModel([str(i) for i in range(ngrams.counts[0])], tables)
     predicted = [i for i in range(ngrams.counts[0]) if i != 1]
     contexts = {key[:-1] for table in tables for key in table}
