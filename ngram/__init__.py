@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from ngram.estimate import train
     from ngram.model import Model, load, read_arpa
+    from ngram.pruning import prune
     from ngram.scoring import PerplexityResult, State
     from ngram.smoothing import reference_estimate
     from ngram.text import Tokenizer
@@ -47,6 +48,7 @@ _MODULES = {
     "count_ngrams": "counts",
     "load": "model",
     "merge_counts": "counts",
+    "prune": "pruning",
     "read_arpa": "model",
     "reference_estimate": "smoothing",
     "train": "estimate",
@@ -70,6 +72,7 @@ __all__ = [
     "count_ngrams",
     "load",
     "merge_counts",
+    "prune",
     "read_arpa",
     "reference_estimate",
     "train",

@@ -243,6 +243,14 @@ def create_container(
         sink.write(_header(writer.written, metadata))
 
 
+def container_size(
+    arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
+) -> int:
+    """Return how many bytes `write_container` would write."""
+    sizes = [array.nbytes + -array.nbytes % LINE for array in arrays.values()]
+    return _header_length(arrays, metadata) + sum(sizes)
+
+
 def open_container(
     path: str | os.PathLike[str],
     *,

@@ -28,6 +28,7 @@ from ngram.container import (
     Container,
     ContainerWriter,
     Written,
+    container_size,
     create_container,
     open_container,
     write_container,
@@ -312,6 +313,11 @@ class Model(PredictingModel):
     def path(self) -> Path | None:
         """The file the model was loaded from."""
         return self._container.path if self._container else None
+
+    @property
+    def saved_size(self) -> int:
+        """How many bytes `save` writes."""
+        return container_size(*self._contents())
 
     def info(self) -> dict[str, Any]:
         """Return what the model is and how it was made, as JSON can say it.

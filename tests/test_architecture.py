@@ -38,6 +38,7 @@ MODULES = [
     "model",
     "estimate",
     "forecast",
+    "pruning",
     "demo",
     "cli",
 ]
@@ -47,6 +48,7 @@ KERNELS = [
     "ngrams",  # what smoothing writes, and arpa and model read; sorted, as counts are
     "counts",
     "smoothing",
+    "pruning",
     "model",
     "arpa",
     "scoring",
@@ -63,6 +65,7 @@ TOPICS = [
     "model",
     "scoring",
     "prediction",
+    "pruning",
 ]
 
 
