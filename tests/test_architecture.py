@@ -36,8 +36,10 @@ MODULES = [
     "scoring",
     "prediction",
     "model",
+    "fitting",
     "estimate",
     "forecast",
+    "comparison",
     "demo",
     "cli",
 ]
