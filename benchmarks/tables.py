@@ -1,4 +1,4 @@
-"""Write the tables of the two README files from `benchmarks/results/*.jsonl`.
+"""Write the tables of README files and documents from `benchmarks/results/*.jsonl`.
 
     python benchmarks/tables.py
 
@@ -14,7 +14,11 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
-FILES = [FOLDER.parent / "README.md", FOLDER / "README.md"]
+FILES = [
+    FOLDER.parent / "README.md",
+    FOLDER / "README.md",
+    FOLDER.parent / "docs" / "smoothing.md",
+]
 
 Row = dict[str, Any]
 
@@ -137,6 +141,31 @@ def arpa() -> str:
     )
 
 
+def smoothings() -> str:
+    """Return the bits per token of every method on the whole of each corpus."""
+    rows = newest("smoothings", ("corpus", "order", "sentences"))
+    largest = {
+        corpus: max(row["sentences"] for row in rows if row["corpus"] == corpus)
+        for corpus in dict.fromkeys(row["corpus"] for row in rows)
+    }
+    rows = [row for row in rows if row["sentences"] == largest[row["corpus"]]]
+    if not rows:
+        return ""
+    last = rows[-1]["bits_per_token"]
+    methods = sorted(last, key=lambda method: last[method] or float("inf"))
+    lines = []
+    for method in methods:
+        cells = []
+        for row in rows:
+            bits = row["bits_per_token"][method]
+            text = "inf" if bits is None else f"{bits:.3f}"
+            scores = method in row["not_normalised"]
+            cells.append(f"({text})" if scores else text)
+        lines.append([f"`{method}`", *cells])
+    header = [f"{row['corpus']}, order {row['order']}" for row in rows]
+    return table(["bits per token", *header], lines)
+
+
 def summary() -> str:
     """Return the few rows the top README shows: this package against KenLM."""
     rows = estimate_rows()
@@ -186,6 +215,7 @@ TABLES = {
     "scoring": scoring,
     "prediction": prediction,
     "arpa": arpa,
+    "smoothings": smoothings,
 }
 
 

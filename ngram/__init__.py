@@ -13,6 +13,7 @@ from ngram.version import __version__
 
 TYPE_CHECKING = False  # the module typing would double the time of this import
 if TYPE_CHECKING:
+    from ngram.comparison import compare_smoothings
     from ngram.counts import Counts, count_ngrams, merge_counts
     from ngram.errors import (
         DiscountError,
@@ -45,6 +46,7 @@ _MODULES = {
     "State": "scoring",
     "Tokenizer": "text",
     "Vocabulary": "vocabulary",
+    "compare_smoothings": "comparison",
     "count_ngrams": "counts",
     "load": "model",
     "merge_counts": "counts",
@@ -69,6 +71,7 @@ __all__ = [
     "Tokenizer",
     "Vocabulary",
     "__version__",
+    "compare_smoothings",
     "count_ngrams",
     "load",
     "merge_counts",

@@ -3,10 +3,12 @@
 Input: a corpus (files, sentences, ids, or counts) and the options of lmplz under Python
 names.
 Output: a `Model`, or an ARPA file. The steps: `ngram.text` reads the corpus as ids; the
-compiled `Estimator` counts n-grams and their counts of counts; `ngram.smoothing` turns
-these into discounts; the estimator smooths; `ngram.model` or `ngram.arpa` stores.
-`Counts` are smoothed as they are, and give the model of the text they were made of. The
-same corpus and options give the same bytes for any number of threads.
+engine counts n-grams and their counts of counts; `ngram.smoothing` turns these into
+discounts or weights; the engine smooths; `ngram.model` or `ngram.arpa` stores. There
+are two engines: a fast one for interpolated Kneser-Ney, which never holds the counts of
+all n-grams, and one that smooths counts level by level (`ngram.fitting`), for every
+method and for `Counts`, which give the model of the text they were made of. The same
+corpus and options give the same bytes for any number of threads.
 """
 
 import operator
@@ -19,19 +21,24 @@ from typing import Any, Self, SupportsIndex, TypedDict, Unpack, cast
 import numpy as np
 import numpy.typing as npt
 
-from ngram._core.estimate import MAX_ORDER, Estimator, smooth_counts
+from ngram._core.counts import NgramCounts
+from ngram._core.estimate import MAX_ORDER, Estimator
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
 from ngram.arpa import format_arpa
 from ngram.counts import Counts
 from ngram.errors import InputError
 from ngram.files import check_output, is_file_output, open_input
+from ngram.fitting import Smoothed, encode_heldout, fit_and_smooth
 from ngram.memory import MemoryBudget
 from ngram.model import Model, Progress
 from ngram.smoothing import (
-    ModifiedKneserNey,
+    DEFAULT,
+    Discounting,
+    SmoothingMethod,
     discounts_from_counts,
     pruning_thresholds,
+    smoothing_method,
 )
 from ngram.text import Tokenizer, read_corpus
 from ngram.threads import thread_count
@@ -53,6 +60,8 @@ def train(
     vocab_pad: int = 0,
     skip_symbols: bool = False,
     strict: bool = False,
+    smoothing: str | SmoothingMethod = DEFAULT,
+    heldout: object = None,
     successors: bool = False,
     threads: int | None = None,
     memory: int | str | None = None,
@@ -60,7 +69,7 @@ def train(
     progress: Progress | None = None,
     output: str | os.PathLike[str] | None = None,
 ) -> Model:
-    """Train a modified Kneser-Ney model.
+    """Train a model, by default with modified Kneser-Ney smoothing.
 
     Parameters
     ----------
@@ -94,6 +103,13 @@ def train(
         an error.
     strict : bool, default=False
         Raise DiscountError where the closed form is undefined.
+    smoothing : str or SmoothingMethod, default="modified-kneser-ney"
+        A name of `ngram.smoothing.METHODS`, which options may follow as in
+        "additive:delta=0.1"; or a method, which is fitted. `docs/smoothing.md` says
+        what each does.
+    heldout : as corpus, optional
+        Text that the corpus does not contain, for the methods that learn from it
+        ("jelinek-mercer", "modified-kneser-ney-tuned").
     successors : bool, default=False
         Also index the successors of every context, which makes `next_tokens` fast.
     threads : int, optional
@@ -154,6 +170,8 @@ def train(
         vocab_pad=vocab_pad,
         skip_symbols=skip_symbols,
         strict=strict,
+        smoothing=smoothing,
+        heldout=heldout,
         threads=threads,
         memory=memory,
         temp_dir=temp_dir,
@@ -166,8 +184,8 @@ def train(
         estimate.ngrams,
         estimate.vocabulary,
         tokenizer=options.tokenizer,
-        discounts=estimate.discounts.tolist(),
-        counts_of_counts=estimate.counts_of_counts.tolist(),
+        discounts=estimate.discounts,
+        counts_of_counts=estimate.counts_of_counts,
         training=estimate.training,
         threads=options.threads,
         progress=progress,
@@ -192,6 +210,8 @@ class Arguments(TypedDict, total=False):
     vocab_pad: int
     skip_symbols: bool
     strict: bool
+    smoothing: str | SmoothingMethod
+    heldout: object
     threads: int | None
     memory: int | str | None
     temp_dir: str | os.PathLike[str] | None
@@ -205,7 +225,7 @@ def train_arpa(
     progress: Progress | None = None,
     **options: Unpack[Arguments],
 ) -> dict[str, Any]:
-    """Train a modified Kneser-Ney model and write it as ARPA, with no query structure.
+    """Train a model and write it as ARPA, with no query structure.
 
     Parameters
     ----------
@@ -233,8 +253,8 @@ def train_arpa(
     return {
         "order": checked.order,
         "ngrams": list(estimate.ngrams.counts),
-        "discounts": estimate.discounts.tolist(),
-        "counts_of_counts": estimate.counts_of_counts.tolist(),
+        "discounts": estimate.discounts,
+        "counts_of_counts": estimate.counts_of_counts,
         "training": estimate.training,
     }
 
@@ -252,6 +272,8 @@ class Options:
     vocab_pad: int
     skip_symbols: bool
     strict: bool
+    smoothing: SmoothingMethod
+    heldout: object
     threads: int
     budget: MemoryBudget
 
@@ -302,26 +324,36 @@ class Options:
                 f"vocab_pad={vocab_pad} has no effect with"
                 " interpolate_unigrams=False. Leave one of the two out."
             )
-        options = cls(
+        fallback = (
+            None
+            if fallback is None
+            else tuple(map(float, _numbers("discount_fallback", fallback)))
+        )
+        # Refuses an impossible fallback now, not when the text has been counted.
+        discounts_from_counts((0, 0, 0, 0), order=1, fallback=fallback)
+        strict = bool(arguments.get("strict", False))
+        smoothing = smoothing_method(
+            arguments.get("smoothing", DEFAULT),
+            discount_fallback=fallback,
+            strict=strict,
+        )
+        heldout = arguments.get("heldout")
+        _check_smoothing(smoothing, interpolate_unigrams, heldout)
+        return cls(
             order=order,
             tokenizer=Tokenizer.of(arguments.get("tokenizer") or "whitespace"),
             prune=thresholds,
             limit_vocab=_listed_words(arguments.get("limit_vocab")),
             interpolate_unigrams=interpolate_unigrams,
-            discount_fallback=(
-                None
-                if fallback is None
-                else tuple(map(float, _numbers("discount_fallback", fallback)))
-            ),
+            discount_fallback=fallback,
             vocab_pad=vocab_pad,
             skip_symbols=bool(arguments.get("skip_symbols", False)),
-            strict=bool(arguments.get("strict", False)),
+            strict=strict,
+            smoothing=smoothing,
+            heldout=heldout,
             threads=thread_count(arguments.get("threads")),
             budget=MemoryBudget.of(arguments.get("memory"), arguments.get("temp_dir")),
         )
-        # Refuses an impossible fallback now, not when the text has been counted.
-        discounts_from_counts((0, 0, 0, 0), order=1, fallback=options.discount_fallback)
-        return options
 
     def record(self) -> dict[str, Any]:
         """Return what the model file keeps: what changes the numbers, as JSON."""
@@ -336,15 +368,39 @@ class Options:
             ),
             "vocab_pad": self.vocab_pad,
             "skip_symbols": self.skip_symbols,
+            "smoothing": self.smoothing.spec,
         }
+
+
+def _check_smoothing(
+    method: SmoothingMethod, interpolate_unigrams: bool, heldout: object
+) -> None:
+    """Refuse options that the method does not know."""
+    if method.needs_heldout and heldout is None:
+        raise InputError(
+            f"the smoothing method {method.name!r} learns from held-out text: pass"
+            " heldout, text that the corpus does not contain."
+        )
+    if heldout is not None and not method.needs_heldout:
+        raise InputError(
+            f"heldout has no effect with smoothing={method.name!r}. Leave one of the"
+            " two out."
+        )
+    if not interpolate_unigrams and not (
+        method.normalised and method.uses_lower_orders
+    ):
+        raise InputError(
+            f"interpolate_unigrams=False cannot be had with smoothing={method.name!r}."
+            " Leave one of the two out."
+        )
 
 
 @dataclass(frozen=True)
 class _Estimate:
     ngrams: SortedNgrams
     vocabulary: Vocabulary
-    discounts: npt.NDArray[np.float32]  # shape (order, 3)
-    counts_of_counts: npt.NDArray[np.uint64]  # shape (order, 4)
+    discounts: list[list[float]] | None  # D1, D2, D3+ of every order
+    counts_of_counts: list[list[int]]  # n_1 to n_4 of every order
     training: dict[str, Any]
 
 
@@ -357,35 +413,17 @@ def _estimate(corpus: object, options: Options, progress: Progress | None) -> _E
         options.tokenizer,
         skip_symbols=options.skip_symbols,
         threads=options.threads,
-        budget=options.budget,
+        budget=options.budget if _streams(options.smoothing) else None,
         progress=progress,
     )
     _check_corpus(tokens, sources)
-    estimator = Estimator(
-        tokens,
-        len(vocabulary),
-        options.order,
-        consume=not (isinstance(corpus, tuple) and corpus[0] is tokens),
-        **_pruning(vocabulary, options),
-        plan=options.budget.plan(
-            len(tokens), len(vocabulary), order=options.order, threads=options.threads
-        ),
-        threads=options.threads,
-        progress=progress,
-    )
-    method = _fitted(estimator.counts_of_counts, options)
-    ngrams, kept = estimator.smooth(
-        _discount_rows(method),
-        interpolate_unigrams=options.interpolate_unigrams,
-        vocabulary_pad=options.vocab_pad,
-        threads=options.threads,
-        progress=progress,
-    )
-    sizes = estimator.counts_before_pruning
-    training = _training(options, sources, sizes, method)
-    return _estimate_of(
-        ngrams, vocabulary, kept, method, estimator.counts_of_counts, training
-    )
+    consume = not (isinstance(corpus, tuple) and corpus[0] is tokens)
+    if _streams(options.smoothing):
+        smoothed = _smooth_text(tokens, vocabulary, options, consume, progress)
+    else:
+        counts = _count_text(tokens, vocabulary, options, consume, progress)
+        smoothed = _smooth_counts(counts, vocabulary, options, progress)
+    return _estimate_of(smoothed, vocabulary, sources, options)
 
 
 def _estimate_counts(
@@ -396,20 +434,17 @@ def _estimate_counts(
     if words.sum() == words[2]:
         raise InputError("the counts have no words. Count text that has some.")
     options.budget.check_counts(counts.sizes)
-    counts_of_counts = counts.ngrams.counts_of_counts
-    method = _fitted(counts_of_counts, options)
-    ngrams, kept = smooth_counts(
-        counts.ngrams,
-        _discount_rows(method),
-        **_pruning(counts.vocabulary, options),
-        interpolate_unigrams=options.interpolate_unigrams,
-        vocabulary_pad=options.vocab_pad,
-        threads=options.threads,
-        progress=progress,
-    )
-    training = _training(options, counts.sources, counts.sizes, method)
-    return _estimate_of(
-        ngrams, counts.vocabulary, kept, method, counts_of_counts, training
+    smoothed = _smooth_counts(counts.ngrams, counts.vocabulary, options, progress)
+    return _estimate_of(smoothed, counts.vocabulary, counts.sources, options)
+
+
+def _streams(method: SmoothingMethod) -> bool:
+    """Return whether the fast engine knows the method: interpolated Kneser-Ney."""
+    return (
+        isinstance(method, Discounting)
+        and method.uses_adjusted_counts
+        and method.interpolated
+        and not method.needs_heldout
     )
 
 
@@ -426,45 +461,118 @@ def _pruning(vocabulary: Vocabulary, options: Options) -> _Pruning:
     }
 
 
-def _fitted(
-    counts_of_counts: npt.NDArray[np.uint64], options: Options
-) -> ModifiedKneserNey:
-    return ModifiedKneserNey(
-        discount_fallback=options.discount_fallback, strict=options.strict
-    ).fit(counts_of_counts)
-
-
-def _discount_rows(method: ModifiedKneserNey) -> npt.NDArray[np.float32]:
-    return np.array([[d.d1, d.d2, d.d3] for d in method.discounts_], dtype=np.float32)
-
-
-def _training(
+def _smooth_text(
+    tokens: TokenIds,
+    vocabulary: Vocabulary,
     options: Options,
-    sources: Sequence[dict[str, Any]],
-    sizes: Sequence[int],
-    method: ModifiedKneserNey,
-) -> dict[str, Any]:
-    return {
-        "version": __version__,
-        "sources": list(sources),
-        "options": options.record(),
-        "counts_before_pruning": list(sizes),
-        "discount_sources": [d.source for d in method.discounts_],
-    }
+    consume: bool,
+    progress: Progress | None,
+) -> Smoothed:
+    """Count and smooth in one go."""
+    estimator = Estimator(
+        tokens,
+        len(vocabulary),
+        options.order,
+        consume=consume,
+        **_pruning(vocabulary, options),
+        plan=options.budget.plan(
+            len(tokens), len(vocabulary), order=options.order, threads=options.threads
+        ),
+        threads=options.threads,
+        progress=progress,
+    )
+    method = options.smoothing.fit(estimator.counts_of_counts)
+    ngrams, kept = estimator.smooth(
+        method.numbers().astype(np.float32),
+        interpolate_unigrams=options.interpolate_unigrams,
+        vocabulary_pad=options.vocab_pad,
+        threads=options.threads,
+        progress=progress,
+    )
+    return Smoothed(
+        ngrams,
+        kept,
+        estimator.counts_of_counts.tolist(),
+        estimator.counts_before_pruning,
+    )
+
+
+def _count_text(
+    tokens: TokenIds,
+    vocabulary: Vocabulary,
+    options: Options,
+    consume: bool,
+    progress: Progress | None,
+) -> NgramCounts:
+    """Count the n-grams of a text, which takes memory for all of them."""
+    counts = NgramCounts.count(
+        tokens,
+        len(vocabulary),
+        options.order,
+        consume=consume,
+        threads=options.threads,
+        progress=progress,
+    )
+    options.budget.check_counts(counts.sizes)
+    return counts
+
+
+def _smooth_counts(
+    counts: NgramCounts,
+    vocabulary: Vocabulary,
+    options: Options,
+    progress: Progress | None,
+) -> Smoothed:
+    """Smooth order by order."""
+    heldout = None
+    if options.heldout is not None:
+        heldout = encode_heldout(
+            options.heldout,
+            vocabulary,
+            options.tokenizer,
+            skip_symbols=options.skip_symbols,
+            threads=options.threads,
+        )
+    return fit_and_smooth(
+        counts,
+        options.smoothing,
+        heldout=heldout,
+        **_pruning(vocabulary, options),
+        interpolate_unigrams=options.interpolate_unigrams,
+        vocab_pad=options.vocab_pad,
+        threads=options.threads,
+        progress=progress,
+    )
 
 
 def _estimate_of(
-    ngrams: SortedNgrams,
+    smoothed: Smoothed,
     vocabulary: Vocabulary,
-    kept: npt.NDArray[np.uint32],
-    method: ModifiedKneserNey,
-    counts_of_counts: npt.NDArray[np.uint64],
-    training: dict[str, Any],
+    sources: Sequence[dict[str, Any]],
+    options: Options,
 ) -> _Estimate:
-    if len(kept) < len(vocabulary):
-        vocabulary = vocabulary.subset(kept)
-    discounts = _discount_rows(method)
-    return _Estimate(ngrams, vocabulary, discounts, counts_of_counts, training)
+    """Return n-grams with their words, and how they were made."""
+    method = options.smoothing
+    training = {
+        "version": __version__,
+        "sources": list(sources),
+        "options": options.record(),
+        "counts_before_pruning": list(smoothed.counts_before_pruning),
+        "smoothing": {
+            "name": method.name,
+            "normalised": method.normalised,
+            "numbers": method.numbers().tolist(),
+        },
+    }
+    discounts = None
+    if isinstance(method, Discounting):
+        training["discount_sources"] = [d.source for d in method.discounts_]
+        discounts = method.numbers().tolist()
+    if len(smoothed.kept) < len(vocabulary):
+        vocabulary = vocabulary.subset(smoothed.kept)
+    return _Estimate(
+        smoothed.ngrams, vocabulary, discounts, smoothed.counts_of_counts, training
+    )
 
 
 def _check_corpus(tokens: TokenIds, sources: Sequence[dict[str, Any]]) -> None:

@@ -310,6 +310,12 @@ class Model(PredictingModel):
     # The model as an object.
 
     @property
+    def normalised(self) -> bool:
+        """Whether the model gives probabilities; stupid backoff gives only scores."""
+        smoothing = (self._origin.training or {}).get("smoothing", {})
+        return bool(smoothing.get("normalised", True))
+
+    @property
     def path(self) -> Path | None:
         """The file the model was loaded from."""
         return self._container.path if self._container else None

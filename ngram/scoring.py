@@ -9,6 +9,7 @@ Read `ngram/prediction.py` next.
 import io
 import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -106,6 +107,11 @@ def perplexity(
     InputError
         If there is no sentence, if `texts` is one string or no iterable, or if the file
         is missing, damaged or not a text.
+
+    Warns
+    -----
+    UserWarning
+        If the model gives scores that are no probabilities (stupid backoff).
     """
     if isinstance(texts, str | bytes):
         raise InputError(
@@ -116,6 +122,12 @@ def perplexity(
         raise InputError(
             f"texts is {texts!r}: pass a list of sentences, or the path of a text as a "
             "pathlib.Path."
+        )
+    if not model.normalised:
+        warnings.warn(
+            "the model gives scores that do not sum to one (stupid backoff): its"
+            " perplexity compares with that of no other model.",
+            stacklevel=2,
         )
     lines = _lines(model, texts) if isinstance(texts, os.PathLike) else texts
     sentences = predictions = oov = characters = bytes_ = 0

@@ -36,9 +36,11 @@ MODULES = [
     "scoring",
     "prediction",
     "model",
+    "fitting",
     "estimate",
     "forecast",
     "pruning",
+    "comparison",
     "demo",
     "cli",
 ]

@@ -28,6 +28,7 @@ from ngram.cli.group import run
 from ngram.container import open_container, write_container
 from ngram.errors import DiscountWarning, InputError, ModelFileError
 from ngram.estimate import train_arpa
+from ngram.smoothing import ModifiedKneserNey
 from ngram.text import read_corpus
 
 WORDS = ["a", "b", "c", "rose", "장미", "é", "\U0001f339"]
@@ -533,8 +534,8 @@ def test_discounts_of_fractions_lie_between_those_of_whole_counts() -> None:
     # Bigrams "<s> x" and "x </s>" have the weight of x: D(a) of each, by hand.
     weights = {"a": 0.5, "b": 1, "c": 1.5, "d": 2.25, "e": 3.5}
     counts = count_ngrams(list(weights), 2, weights=weights.values())
-    discounts = np.array([[0.5, 1, 1.5]] * 2, np.float32)
-    ngrams, _ = smooth_counts(counts.ngrams, discounts, log10=False)
+    method = ModifiedKneserNey(discounts=(0.5, 1, 1.5)).fit([(0, 0, 0, 0)] * 2)
+    ngrams, _ = smooth_counts(counts.ngrams, method, log10=False)
     by_hand = {"a": 0.25, "b": 0.5, "c": 0.75, "d": 1.125, "e": 1.5}
     total = sum(weights.values())
     gamma = sum(by_hand.values()) / total

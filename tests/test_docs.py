@@ -99,7 +99,9 @@ def test_docstring_examples_run(name: str, tmp_path: Path, monkeypatch) -> None:
         assert doctest.testmod(module, optionflags=flags).failed == 0
 
 
-@pytest.mark.parametrize("path", ["README.md", "benchmarks/README.md"])
+@pytest.mark.parametrize(
+    "path", ["README.md", "benchmarks/README.md", "docs/smoothing.md"]
+)
 def test_tables_show_what_was_measured(path: str, monkeypatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     tables = importlib.import_module("tables")

@@ -14,16 +14,16 @@ from golden_cases import CASES, GoldenCase, parameters, sentences, succeeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngram import smoothing
 from ngram.errors import DiscountError, DiscountWarning, InputError
 from ngram.smoothing import (
-    SMOOTHING_METHODS,
     ContextSums,
     Discounts,
     Entry,
     ModifiedKneserNey,
     ReferenceModel,
     discounts_from_counts,
+    modified_kneser_ney,
+    reference,
     reference_estimate,
 )
 
@@ -186,39 +186,14 @@ def test_fit_does_not_warn_about_discounts_the_caller_chose() -> None:
     assert [d.source for d in method.discounts_] == ["modified", "given"]
 
 
-# --- The contract of smoothing methods ---
-
-
-@pytest.mark.parametrize("method_class", SMOOTHING_METHODS, ids=lambda m: m.name)
-@given(ngrams=st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1))
-def test_alphas_and_gamma_of_a_context_sum_to_one(
-    method_class: Any, ngrams: list[tuple[int, bool]]
-) -> None:
-    method = method_class().fit([(5, 3, 2, 1)])
-    kept = [count for count, is_kept in ngrams if is_kept]
-    context = ContextSums(
-        total=sum(count for count, _ in ngrams),
-        kept=(kept.count(1), kept.count(2), sum(count > 2 for count in kept)),
-        pruned=sum(count for count, is_kept in ngrams if not is_kept),
-    )
-    alphas = [float(method.alpha(1, count, context)) for count in kept]
-    total = math.fsum(alphas) + float(method.gamma(1, context))
-    assert method.normalised
-    # Two roundings for each alpha; seven for gamma, whose largest part is 1.
-    assert total == pytest.approx(1, abs=10 * ROUNDING)
-
-
-@pytest.mark.parametrize("method_class", SMOOTHING_METHODS, ids=lambda m: m.name)
-def test_a_context_of_pruned_ngrams_leaves_everything_to_the_lower_order(
-    method_class: Any,
-) -> None:
-    method = method_class().fit([(5, 3, 2, 1)])
-    assert method.gamma(1, ContextSums(total=7, kept=(0, 0, 0), pruned=7)) == 1
+# --- Modified Kneser-Ney; tests/test_smoothing_methods.py holds the contract ---
 
 
 def test_gamma_is_float32_in_the_order_of_its_formula() -> None:
     method = ModifiedKneserNey().fit([(70_001, 20_003, 9_007, 5_003)])
-    context = ContextSums(total=4_000_037, kept=(900_001, 70_003, 31), pruned=100_003)
+    context = ContextSums(
+        total=4_000_037, kept=(900_001, 70_003, 20, 0, 1, 10), pruned=100_003
+    )
     d, f = method.discounts_[0], np.float32
     mass = ((d.d1 * f(900_001) + d.d2 * f(70_003)) + d.d3 * f(31)) + f(100_003)
     other = d.d1 * f(900_001) + (d.d2 * f(70_003) + (d.d3 * f(31) + f(100_003)))
@@ -227,9 +202,10 @@ def test_gamma_is_float32_in_the_order_of_its_formula() -> None:
 
 
 def test_docstring_examples_run() -> None:
-    result = doctest.testmod(smoothing)
-    assert result.attempted
-    assert not result.failed
+    for module in (modified_kneser_ney, reference):
+        result = doctest.testmod(module)
+        assert result.attempted
+        assert not result.failed
 
 
 # --- The reference model, by hand ---
@@ -488,14 +464,14 @@ def without_last_eos(text: list[list[bytes]], **options: Any) -> ReferenceModel:
     The last sentence has no `</s>`, so the n-grams at its end are no contexts. Yet each
     takes a back-off from the stream of those of all contexts, and leaves too few.
     """
-    encode_text = smoothing._encode
+    encode_text = reference._encode
 
     def encode_without_last_eos(*args: Any) -> tuple[Any, Any]:
         vocabulary, encoded = encode_text(*args)
         return vocabulary, [*encoded[:-1], encoded[-1][:-1]]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(smoothing, "_encode", encode_without_last_eos)
+        patch.setattr(reference, "_encode", encode_without_last_eos)
         model = reference_estimate(text, **options)
 
     shifted = []

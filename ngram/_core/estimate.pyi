@@ -7,6 +7,7 @@ from ngram._core.counts import NgramCounts
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
 from ngram.memory import MemoryPlan
+from ngram.smoothing import SmoothingMethod
 
 MAX_ORDER: int
 
@@ -40,7 +41,7 @@ class Estimator:
 
 def smooth_counts(
     counts: NgramCounts,
-    discounts: npt.NDArray[np.float32],
+    method: SmoothingMethod,
     *,
     prune: Sequence[int] = (),
     listed: npt.NDArray[np.uint8] | None = None,

@@ -22,6 +22,7 @@ COMMANDS = (
     "next",
     "generate",
     "compare",
+    "smoothings",
     "info",
     "convert",
     "demo",
@@ -41,6 +42,9 @@ ADVICE = {
     "weights='lines'": "--weighted-lines",
     ", or take shard.truncated": " with --order",
     " with ngram.read_arpa(path)": "",
+    "pass heldout, text": "pass --heldout FILE, text",
+    "Pass heldout.": "Pass --heldout FILE.",
+    "heldout has no effect with smoothing=": "--heldout has no effect with smoothing ",
     ": ngram.read_arpa(path)": "",
     " Open it with ngram.load.": " Give it a name that does not end in .arpa.",
 }

@@ -40,6 +40,25 @@ tokenizer_option: Decorator = click.option(
     metavar="NAME|FILE",
     help="whitespace, characters, bytes, or a Hugging Face tokenizers JSON file.",
 )
+
+
+def _complete_smoothing(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    from ngram.smoothing import ALIASES, METHODS
+
+    return [name for name in (*METHODS, *ALIASES) if name.startswith(incomplete)]
+
+
+smoothing_option: Decorator = click.option(
+    "--smoothing",
+    default="modified-kneser-ney",
+    show_default=True,
+    metavar="NAME[:OPTION=N]",
+    shell_complete=_complete_smoothing,
+    help="How counts become probabilities, with options as in additive:delta=0.1; an "
+    "unknown NAME lists all.",
+)
 bos_option: Decorator = click.option(
     "--bos/--no-bos", default=True, help="Begin with <s>.  [default: bos]"
 )

@@ -13,6 +13,7 @@ from ngram.cli.options import (
     PATH,
     decimal_numbers,
     json_option,
+    smoothing_option,
     threads_option,
     tokenizer_option,
     whole_numbers,
@@ -92,6 +93,15 @@ from ngram.cli.output import Report, print_json, print_table, progress, quantity
     is_flag=True,
     help="Fail where discounts cannot be computed, instead of falling back.",
 )
+@smoothing_option
+@click.option(
+    "--heldout",
+    multiple=True,
+    type=PATH,
+    metavar="FILE",
+    help="Text that TEXTS do not contain, for methods that learn from it; may be "
+    "repeated.",
+)
 @click.option(
     "--successors",
     is_flag=True,
@@ -130,12 +140,13 @@ def command(
     texts: tuple[str, ...],
     counts: str | None,
     output: str,
+    heldout: tuple[str, ...],
     successors: bool,
     dry_run: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train a modified Kneser-Ney model on TEXTS, one sentence per line.
+    """Train a model on TEXTS, one sentence per line.
 
     The same text and options give the same bytes, for any number of threads.
     """
@@ -151,6 +162,7 @@ def command(
     check_target(output, as_json=as_json)
     if counts is not None and not given(context, "tokenizer"):
         options["tokenizer"] = None
+    options["heldout"] = [Path(text) for text in heldout] or None
     if is_arpa(output):
         from ngram.estimate import train_arpa
 

@@ -5,7 +5,7 @@ which a file holds (`docs/format.md`). Counts of parts of a text add up to the c
 the whole, so a model can be trained in shards, grow with its text, or forget a part of
 it. `table` has the class and its file, `counting` makes counts of text, `merging` adds
 them. Read `ext/engine/counts/ngram_counts.hpp` for what is counted, then
-`ngram/smoothing.py`.
+`ngram/smoothing/__init__.py`.
 """
 
 from ngram.counts.counting import count_ngrams

@@ -1,14 +1,7 @@
-// The estimate from counts, order by order: p(w | h) = alpha(hw) + gamma(h) p(w | h without its
-// first word). Input: NgramCounts in suffix order, and a method of smoothing. Output: the sorted
+// The estimate from counts, order by order, for any method of smoothing (method.hpp): alpha(hw) and
+// gamma(h) p(w | h without its first word). Input: NgramCounts in suffix order. Output: the sorted
 // n-grams with log10 probabilities and back-offs, pruned ones left out. For texts there is a faster
-// way to modified Kneser-Ney (kneser_ney.hpp); this one takes any counts, and any method that has
-//
-//     static constexpr bool kAdjusted;  // of adjusted counts; else of raw ones
-//     struct Sum;                       // what it gathers of the n-grams that extend a context:
-//         void add(double count, bool pruned);
-//     struct Context;                   // what it keeps of that; `float gamma` is the back-off
-//     Context context(unsigned order, const Sum&) const;         // the empty context has order 0
-//     float alpha(unsigned order, double count, const Context&) const;  // of an n-gram
+// way to interpolated Kneser-Ney (kneser_ney.hpp); this one takes any counts.
 //
 // A context is met once in an n-gram's prefix, so sums are random access; each task owns a range of
 // contexts and reads the prefixes of all n-grams, in suffix order. Sums of fractions therefore
@@ -28,74 +21,11 @@
 #include "counts/ngram_counts.hpp"
 #include "ngrams/prefixes.hpp"
 #include "ngrams/sorted_ngrams.hpp"
-#include "smoothing/context_sums.hpp"
+#include "smoothing/backoff_weights.hpp"
 #include "smoothing/kneser_ney.hpp"
+#include "smoothing/method.hpp"
 
 namespace ngram {
-
-// Modified Kneser-Ney on real counts. The discount of a count between two integers lies between
-// theirs, linearly; a count a between j and j + 1 then takes part in the sums as 1 - (a - j)
-// n-grams with count j and a - j with count j + 1. Of integers, exactly the arithmetic of
-// context_sums.hpp.
-class ModifiedKneserNey {
-  public:
-    static constexpr bool kAdjusted = true;
-
-    struct Sum {
-        double total = 0;
-        double pruned = 0;
-        double extensions[3] = {0, 0, 0};  // kept ones with adjusted count 1, 2, 3 and more
-
-        void add(double count, bool is_pruned) {
-            total += count;
-            if (is_pruned) {
-                pruned += count;
-            } else if (count >= 3) {
-                extensions[2] += 1;
-            } else {
-                const auto below = static_cast<unsigned>(count);
-                const double part = count - below;
-                if (below != 0) extensions[below - 1] += 1 - part;
-                extensions[below] += part;
-            }
-        }
-    };
-
-    struct Context {
-        float total;
-        float gamma;
-    };
-
-    explicit ModifiedKneserNey(const std::vector<Discounts>& discounts) : discounts_(discounts) {}
-
-    // Chen and Goodman (1999), gamma of modified Kneser-Ney. A context that nothing follows has 1.
-    Context context(unsigned order, const Sum& sum) const {
-        if (sum.total == 0) return {0.0F, 1.0F};
-        float mass = 0.0F;
-        for (unsigned a = 1; a <= 3; ++a) {
-            mass += discounts_[order].by_count[a] * static_cast<float>(sum.extensions[a - 1]);
-        }
-        const float total = static_cast<float>(sum.total);
-        return {total, (mass + static_cast<float>(sum.pruned)) / total};
-    }
-
-    float alpha(unsigned order, double count, const Context& context) const {
-        return (static_cast<float>(count) - discount(discounts_[order - 1], count)) / context.total;
-    }
-
-  private:
-    static float discount(const Discounts& discounts, double count) {
-        if (count >= 3) return discounts.by_count[3];
-        const auto below = static_cast<unsigned>(count);
-        const float low = discounts.by_count[below];
-        const float part = static_cast<float>(count - below);
-        if (part == 0.0F) return low;
-        const float between = low + part * (discounts.by_count[below + 1] - low);
-        return std::min(between, static_cast<float>(count));  // rounding takes no more than all
-    }
-
-    const std::vector<Discounts>& discounts_;  // [k - 1] of order k
-};
 
 namespace level_estimate {
 
@@ -161,20 +91,28 @@ inline Kept keep_ngrams(const CountLevel& level, std::size_t order, const CountO
     return kept;
 }
 
-template <class Method>
-Buffer<double> counts_of(const NgramCounts& counts, std::size_t order) {
-    if (Method::kAdjusted) return adjusted_counts(counts, order);
+inline Buffer<double> counts_of(const NgramCounts& counts, std::size_t order, bool adjusted) {
+    if (adjusted) return adjusted_counts(counts, order);
     Buffer<double> raw;
     raw.append(counts.levels[order - 1].count.data(), counts.levels[order - 1].size());
     return raw;
 }
 
+// The contexts of one order's n-grams.
 template <class Method>
-std::vector<typename Method::Context> sum_contexts(
-    const Method& method, unsigned order, Span<const double> count, Span<const std::uint8_t> pruned,
-    Span<const std::uint32_t> prefix, std::size_t contexts, unsigned threads, Progress& progress) {
+struct Contexts {
+    std::vector<typename Method::Context> all;
+    Buffer<std::uint8_t> followed;  // by any n-gram; if by none, gamma is 1
+};
+
+template <class Method>
+Contexts<Method> sum_contexts(const Method& method, unsigned order, Span<const double> count,
+                              Span<const std::uint8_t> pruned, Span<const std::uint32_t> prefix,
+                              std::size_t contexts, unsigned threads, Progress& progress) {
     using Sum = typename Method::Sum;
-    std::vector<typename Method::Context> result(contexts);
+    Contexts<Method> result;
+    result.all.resize(contexts);
+    result.followed.resize(contexts);
     const std::size_t tasks =
         std::max<std::size_t>(threads, (contexts + kMaxContexts - 1) / kMaxContexts);
     parallel_for(tasks, threads, progress, [&](std::size_t task, unsigned) {
@@ -189,7 +127,13 @@ std::vector<typename Method::Context> sum_contexts(
             if (context < size) sums[context].add(count[i], pruned[i] != 0);
         }
         for (std::size_t i = 0; i < size; ++i) {
-            result[begin + i] = method.context(order - 1, sums[i]);
+            const bool followed = sums[i].total != 0;
+            result.followed[begin + i] = followed;
+            if (followed) {
+                result.all[begin + i] = method.context(order, sums[i]);
+            } else {
+                result.all[begin + i].gamma = 1.0F;
+            }
         }
         progress.advance(part_begin(prefix.size(), tasks, task + 1) -
                          part_begin(prefix.size(), tasks, task));
@@ -197,46 +141,83 @@ std::vector<typename Method::Context> sum_contexts(
     return result;
 }
 
-// Linear probabilities of all words as unigrams. <s> has probability 1 (it is never predicted).
+// What stands below the 1-grams.
+struct Uniform {
+    float share;     // of every word
+    double padding;  // how many words more than there are have it
+
+    Uniform(std::size_t kept, double vocabulary_pad) {
+        const double words = static_cast<double>(kept) - 1;  // <s> is never predicted
+        padding = std::max(vocabulary_pad - words, 0.0);
+        share = static_cast<float>(1.0 / static_cast<float>(std::max(vocabulary_pad, words)));
+    }
+};
+
+struct Unigrams {
+    Buffer<float> probability;  // linear, of all words; 1 of <s>
+    double everything = 0;      // what the vocabulary has, with words that only pad it
+};
+
 template <class Method>
-Buffer<float> unigrams(const Method& method, Span<const double> count, const Kept& kept,
-                       const EstimateOptions& options) {
+Unigrams unigrams(const Method& method, const MethodForm& form, Span<const double> count,
+                  const Kept& kept, bool highest, const EstimateOptions& options) {
     typename Method::Sum sum;
     for (std::size_t word = 0; word < count.size(); ++word) {
         if (count[word] != 0) sum.add(count[word], kept.pruned[word] != 0);
     }
-    const typename Method::Context context = method.context(0, sum);
-    const double words = std::max(options.vocabulary_pad, static_cast<double>(kept.size) - 1);
-    const float uniform = static_cast<float>(1.0 / static_cast<float>(words));
-    Buffer<float> probability(count.size());
+    const typename Method::Context context = method.context(1, sum);
+    const Uniform uniform(kept.size, options.vocabulary_pad);
+    const float lower = context.gamma * uniform.share;
+    Unigrams result;
+    result.probability.resize(count.size());
     for (std::size_t word = 0; word < count.size(); ++word) {
         const float alpha = method.alpha(1, count[word], context);
-        probability[word] = options.interpolate_unigrams ? alpha + context.gamma * uniform : alpha;
+        float probability = options.interpolate_unigrams ? alpha + lower : alpha;
+        if (!form.normalised) probability = alpha > 0 ? alpha : lower;
+        if (!form.uses_lower_orders && !highest) probability = uniform.share;
+        result.probability[word] = probability;
     }
-    if (!options.interpolate_unigrams) probability[estimation::kUnkWord] = context.gamma;
-    probability[kBeginSentence] = 1.0F;
-    return probability;
+    if (!options.interpolate_unigrams) result.probability[estimation::kUnkWord] = context.gamma;
+    result.probability[kBeginSentence] = 1.0F;
+    result.everything = uniform.padding * static_cast<double>(lower);
+    for (std::size_t word = 0; word < count.size(); ++word) {
+        if (word == kBeginSentence || kept.pruned[word] != 0) continue;
+        result.everything += static_cast<double>(result.probability[word]);
+    }
+    return result;
 }
 
-// Linear probabilities of one order above the first; `lower` are those of the order below.
+// Contexts that count for nothing get gamma 1. `words` are their first ones; none: the index is.
 template <class Method>
-Buffer<float> interpolate(const Method& method, unsigned order, const CountLevel& level,
-                          Span<const double> count, Span<const std::uint32_t> prefix,
-                          const std::vector<typename Method::Context>& contexts,
-                          Span<const float> lower, unsigned threads, Progress& progress) {
+void ignore_contexts(Contexts<Method>& contexts, Span<const std::uint32_t> words) {
+    for (std::size_t i = 0; i < contexts.all.size(); ++i) {
+        const std::size_t first = words.empty() ? i : words[i];
+        if (first != kBeginSentence) contexts.all[i].gamma = 1.0F;
+    }
+}
+
+// Linear probabilities of one order above the first; `lower` are those of the order below. With
+// `ignores`, contexts that do not begin with <s> count for nothing.
+template <class Method>
+Buffer<float> probabilities(const Method& method, const MethodForm& form, unsigned order,
+                            bool ignores, const CountLevel& level, Span<const double> count,
+                            Span<const std::uint32_t> prefix, const Contexts<Method>& contexts,
+                            Span<const float> lower, unsigned threads, Progress& progress) {
     Buffer<float> probability(level.size());
     for_parts(level.size(), threads, progress, [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) {
-            if (i + kAhead < end) prefetch(&contexts[prefix[i + kAhead]]);
-            const typename Method::Context& context = contexts[prefix[i]];
-            const float alpha = method.alpha(order, count[i], context);
-            probability[i] = alpha + context.gamma * lower[level.suffix[i]];
+            if (i + kAhead < end) prefetch(&contexts.all[prefix[i + kAhead]]);
+            const typename Method::Context& context = contexts.all[prefix[i]];
+            float alpha = method.alpha(order, count[i], context);
+            if (ignores && level.word[i] != kBeginSentence) alpha = 0.0F;
+            probability[i] =
+                form.interpolated ? alpha + context.gamma * lower[level.suffix[i]] : alpha;
         }
     });
     return probability;
 }
 
-// The kept values, in the same order, as log10; none is above 0 if they are probabilities.
+// The kept values, in the same order.
 inline void select(Span<const float> values, const Kept& kept, Buffer<float>& selected) {
     selected.resize(kept.size);
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -263,7 +244,7 @@ inline void select_keys(const CountLevel& level, const Kept& kept, const Kept& l
 
 // `pruning`: its thresholds (of raw counts) and listed words.
 template <class Method>
-Estimate estimate_levels(const NgramCounts& counts, const Method& method,
+Estimate estimate_levels(const NgramCounts& counts, const Method& method, const MethodForm& form,
                          const CountOptions& pruning, const EstimateOptions& options,
                          Progress& progress) {
     using namespace level_estimate;
@@ -274,8 +255,11 @@ Estimate estimate_levels(const NgramCounts& counts, const Method& method,
     for (std::uint32_t word = 0; word < kept.pruned.size(); ++word) {
         if (kept.pruned[word] == 0) result.kept_words.push_back(word);
     }
-    Buffer<float> probability =
-        unigrams(method, counts_of<Method>(counts, 1).span(), kept, options);
+    const bool renormalises = form.normalised && !form.interpolated;
+    Unigrams first = unigrams(method, form, counts_of(counts, 1, form.uses_adjusted_counts).span(),
+                              kept, counts.order() == 1, options);
+    Buffer<float> probability = std::move(first.probability);
+    Buffer<double> everything(1, first.everything);  // after the contexts below the current ones
     select(probability.span(), kept, levels[0].log10_prob);
     Kept words;
     words.index.append(kept.index.data(), kept.index.size());
@@ -286,6 +270,7 @@ Estimate estimate_levels(const NgramCounts& counts, const Method& method,
     Buffer<std::uint32_t> prefix;
     for (std::size_t k = 2; k <= counts.order(); ++k) {
         const CountLevel& level = counts.levels[k - 1];
+        const CountLevel& below = counts.levels[k - 2];
         const auto order = static_cast<unsigned>(k);
         if (k == 2) {
             prefix.append(level.word.data(), level.word.size());
@@ -298,18 +283,28 @@ Estimate estimate_levels(const NgramCounts& counts, const Method& method,
         }
         const Kept lower = std::move(kept);
         kept = keep_ngrams(level, k, pruning, lower, prefix.span());
-        const Buffer<double> count = counts_of<Method>(counts, k);
-        const std::vector<typename Method::Context> contexts =
+        const Buffer<double> count = counts_of(counts, k, form.uses_adjusted_counts);
+        Contexts<Method> contexts =
             sum_contexts(method, order, count.span(), kept.pruned.span(), prefix.span(),
-                         counts.levels[k - 2].size(), options.threads, progress);
-        levels[k - 2].log10_backoff.resize(lower.size);
-        for (std::size_t i = 0; i < contexts.size(); ++i) {
-            if (lower.pruned[i] == 0) {
-                levels[k - 2].log10_backoff[lower.index[i]] = contexts[i].gamma;
-            }
+                         below.size(), options.threads, progress);
+        const bool ignores = !form.uses_lower_orders && k < counts.order();
+        if (ignores) ignore_contexts(contexts, below.word.span());
+        Buffer<float> current =
+            probabilities(method, form, order, ignores, level, count.span(), prefix.span(),
+                          contexts, probability.span(), options.threads, progress);
+        Buffer<float> backoff(below.size());
+        for (std::size_t i = 0; i < backoff.size(); ++i) backoff[i] = contexts.all[i].gamma;
+        if (renormalises) {
+            const Extensions ngrams{current.span(), kept.pruned.span(), prefix.span(),
+                                    level.suffix.span(), probability.span()};
+            Buffer<double> of_contexts;
+            backoff = backoff_weights(ngrams, backoff.span(), contexts.followed.span(),
+                                      below.suffix.span(), everything.span(), of_contexts,
+                                      options.threads, progress);
+            everything = std::move(of_contexts);
         }
-        probability = interpolate(method, order, level, count.span(), prefix.span(), contexts,
-                                  probability.span(), options.threads, progress);
+        select(backoff.span(), lower, levels[k - 2].log10_backoff);
+        probability = std::move(current);
         select(probability.span(), kept, levels[k - 1].log10_prob);
         select_keys(level, kept, lower, words, levels[k - 1], options.threads, progress);
     }

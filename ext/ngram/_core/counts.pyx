@@ -8,7 +8,7 @@ arrays mean), `count_ngrams.hpp`, `weigh_counts.hpp`, `merge_counts.hpp` and
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.utility cimport move
@@ -34,6 +34,7 @@ from ngram.errors import InputError, ModelFileError
 
 ctypedef const uint8_t const_byte
 ctypedef const double const_double
+ctypedef const int64_t const_int64
 
 
 cdef extern from "counts/count_ngrams.hpp" namespace "ngram" nogil:
@@ -92,6 +93,13 @@ cdef extern from "counts/count_file.hpp" namespace "ngram" nogil:
     ) except +raise_ngram_error
     shared_ptr[CVocabulary] decode_vocabulary(
         Span[const_char] strings, Span[const_byte] lengths, size_t size
+    ) except +raise_ngram_error
+
+
+cdef extern from "counts/find_ngrams.hpp" namespace "ngram" nogil:
+    void find_ngrams(
+        const CNgramCounts& counts, Span[const_uint32] ids, Span[const_int64] offsets,
+        uint32_t* out, unsigned threads, Progress& progress,
     ) except +raise_ngram_error
 
 
@@ -500,6 +508,46 @@ cdef class NgramCounts:
         for order in range(found.size()):
             arrays.append(copy_ids(found[order]))
         return arrays
+
+    def find(self, const uint32_t[::1] ids, const int64_t[::1] offsets, *, threads=1,
+             progress=None):
+        """Return the n-grams that end at every position of a text.
+
+        Parameters
+        ----------
+        ids : ndarray of uint32 of shape (n,)
+        offsets : ndarray of int64 of shape (m + 1,)
+            Sentence i is `ids[offsets[i]:offsets[i + 1]]`; its positions are `<s>`, its
+            words and `</s>`.
+
+        Returns
+        -------
+        ndarray of uint32 of shape (order, n + 2 * m)
+            Indices within the orders; 2**32 - 1 where there is no such n-gram.
+        """
+        cdef Py_ssize_t sentences = offsets.shape[0] - 1
+        if sentences < 0 or offsets[0] != 0 or offsets[sentences] != ids.shape[0]:
+            raise InputError("offsets must begin with 0 and end with the number of ids")
+        cdef Py_ssize_t i
+        for i in range(sentences):
+            if offsets[i] > offsets[i + 1]:
+                raise InputError("offsets must not decrease")
+        found = np.empty((self.order, ids.shape[0] + 2 * sentences), dtype=np.uint32)
+        if found.size == 0:
+            return found
+        cdef uint32_t[:, ::1] out = found
+        cdef Span[const_uint32] words
+        if ids.shape[0] != 0:
+            words = Span[const_uint32](&ids[0], ids.shape[0])
+        cdef Span[const_int64] bounds = Span[const_int64](&offsets[0], offsets.shape[0])
+        cdef unsigned workers = threads
+        cdef unique_ptr[Progress] watched = watch(progress)
+        with nogil:
+            find_ngrams(
+                self.pointer.get()[0], words, bounds, &out[0, 0], workers,
+                watched.get()[0],
+            )
+        return found
 
     def __eq__(self, other):
         if not isinstance(other, NgramCounts):

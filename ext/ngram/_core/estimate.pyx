@@ -10,6 +10,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stddef cimport size_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
+from libcpp.string cimport string
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
@@ -26,6 +27,7 @@ from ngram._core.vocabulary cimport Buffer, Span
 from ngram.errors import InputError
 
 ctypedef const uint8_t const_byte
+ctypedef const double const_double
 
 
 cdef extern from "counts/count_trie.hpp" namespace "ngram" nogil:
@@ -78,13 +80,21 @@ cdef extern from "smoothing/kneser_ney.hpp" namespace "ngram" nogil:
     ) except +raise_ngram_error
 
 
-cdef extern from "smoothing/level_estimate.hpp" namespace "ngram" nogil:
-    cdef cppclass ModifiedKneserNey:
-        ModifiedKneserNey(const vector[Discounts]& discounts) noexcept
+cdef extern from "smoothing/methods.hpp" namespace "ngram" nogil:
+    cdef cppclass MethodForm:
+        cbool uses_adjusted_counts
+        cbool interpolated
+        cbool normalised
+        cbool uses_lower_orders
 
-    Estimate estimate_levels(
-        const CNgramCounts& counts, const ModifiedKneserNey& method,
-        const CountOptions& pruning, const EstimateOptions& options, Progress& progress,
+    cdef cppclass MethodNumbers:
+        Span[const_double] values
+        size_t columns
+
+    Estimate estimate_by(
+        const string& kernel, const MethodNumbers& numbers, const MethodForm& form,
+        const CNgramCounts& counts, const CountOptions& pruning,
+        const EstimateOptions& options, Progress& progress,
     ) except +raise_ngram_error
 
 
@@ -241,17 +251,19 @@ cdef class Estimator:
         return take_estimate(result)
 
 
-def smooth_counts(NgramCounts counts not None, const float[:, ::1] discounts, *,
-                  prune=(), const uint8_t[::1] listed=None, interpolate_unigrams=True,
+def smooth_counts(NgramCounts counts not None, method, *, prune=(),
+                  const uint8_t[::1] listed=None, interpolate_unigrams=True,
                   vocabulary_pad=0.0, log10=True, threads=1, progress=None):
     """Return the sorted n-grams of counts, and the old ids of the words that are kept.
 
-    Bit for bit what `Estimator` makes of the text.
+    With the same discounts, bit for bit what `Estimator` makes of the text.
 
     Parameters
     ----------
     counts : NgramCounts
-    discounts, interpolate_unigrams, vocabulary_pad, log10
+    method : SmoothingMethod
+        Fitted.
+    interpolate_unigrams, vocabulary_pad, log10
         As `Estimator.smooth`.
     prune, listed, threads, progress
         As `Estimator`.
@@ -264,10 +276,23 @@ def smooth_counts(NgramCounts counts not None, const float[:, ::1] discounts, *,
     cdef CountOptions pruning = count_options(
         counts.order, threads, prune, listed, counts.pointer.get().vocabulary_size()
     )
-    cdef vector[Discounts] values = discount_rows(discounts, counts.order)
-    cdef unique_ptr[ModifiedKneserNey] method = unique_ptr[ModifiedKneserNey](
-        new ModifiedKneserNey(values)
-    )
+    rows = np.ascontiguousarray(method.numbers(), dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[0] != counts.order:
+        raise InputError(
+            f"the smoothing method is fitted to order {len(rows)}, and the counts have"
+            f" order {counts.order}"
+        )
+    cdef const double[::1] values = rows.ravel()
+    cdef MethodNumbers numbers
+    numbers.columns = rows.shape[1]
+    if values.shape[0] != 0:
+        numbers.values = Span[const_double](&values[0], values.shape[0])
+    cdef MethodForm form
+    form.uses_adjusted_counts = method.uses_adjusted_counts
+    form.interpolated = method.interpolated
+    form.normalised = method.normalised
+    form.uses_lower_orders = method.uses_lower_orders
+    cdef string kernel = method.kernel.encode()
     cdef EstimateOptions options
     options.threads = threads
     options.interpolate_unigrams = interpolate_unigrams
@@ -277,8 +302,8 @@ def smooth_counts(NgramCounts counts not None, const float[:, ::1] discounts, *,
     cdef Estimate result
     with nogil:
         result = move(
-            estimate_levels(
-                counts.pointer.get()[0], method.get()[0], pruning, options,
+            estimate_by(
+                kernel, numbers, form, counts.pointer.get()[0], pruning, options,
                 watched.get()[0],
             )
         )
