@@ -38,6 +38,8 @@ MODULES = [
     "model",
     "estimate",
     "forecast",
+    "classes",
+    "skip",
     "demo",
     "cli",
 ]
@@ -46,6 +48,7 @@ KERNELS = [
     "text",
     "ngrams",  # what smoothing writes, and arpa and model read; sorted, as counts are
     "counts",
+    "classes",
     "smoothing",
     "model",
     "arpa",
@@ -57,6 +60,7 @@ TOPICS = [
     "vocabulary",
     "text",
     "counts",
+    "classes",
     "ngrams",
     "estimate",
     "arpa",

@@ -24,6 +24,7 @@ COMMANDS = (
     "compare",
     "info",
     "convert",
+    "classes",
     "demo",
 )
 
