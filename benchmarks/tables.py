@@ -137,6 +137,23 @@ def arpa() -> str:
     )
 
 
+def ptb() -> str:
+    lines = []
+    for row in newest("ptb", ("model", "corpus")):
+        folds = row.get("perplexity_folds")
+        lines.append(
+            [
+                row["model"],
+                str(row["components"]),
+                f"{row['perplexity']:.1f}",
+                f"{folds:.1f}" if folds else "",
+            ]
+        )
+    return table(
+        ["Penn Treebank, validation", "models", "perplexity", "weights by folds"], lines
+    )
+
+
 def summary() -> str:
     """Return the few rows the top README shows: this package against KenLM."""
     rows = estimate_rows()
@@ -186,6 +203,7 @@ TABLES = {
     "scoring": scoring,
     "prediction": prediction,
     "arpa": arpa,
+    "ptb": ptb,
 }
 
 
