@@ -166,6 +166,23 @@ def smoothings() -> str:
     return table(["bits per token", *header], lines)
 
 
+def ptb() -> str:
+    lines = []
+    for row in newest("ptb", ("model", "corpus")):
+        folds = row.get("perplexity_folds")
+        lines.append(
+            [
+                row["model"],
+                str(row["components"]),
+                f"{row['perplexity']:.1f}",
+                f"{folds:.1f}" if folds else "",
+            ]
+        )
+    return table(
+        ["Penn Treebank, validation", "models", "perplexity", "weights by folds"], lines
+    )
+
+
 def summary() -> str:
     """Return the few rows the top README shows: this package against KenLM."""
     rows = estimate_rows()
@@ -216,6 +233,7 @@ TABLES = {
     "prediction": prediction,
     "arpa": arpa,
     "smoothings": smoothings,
+    "ptb": ptb,
 }
 
 

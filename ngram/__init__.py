@@ -2,9 +2,9 @@
 
 `train` makes a `Model` from text, `load` opens a saved one, `read_arpa` one that
 another toolkit wrote. The modules are the pipeline, in reading order: text, vocabulary,
-counts, smoothing, arpa, scoring, prediction, model, estimate, demo, cli. Public names
-are imported when they are first used, so that `import ngram` and the command start at
-once.
+counts, smoothing, arpa, scoring, prediction, model, estimate, classes, skip, demo, cli.
+Public names are imported when they are first used, so that `import ngram` and the
+command start at once.
 """
 
 from importlib import import_module
@@ -13,6 +13,7 @@ from ngram.version import __version__
 
 TYPE_CHECKING = False  # the module typing would double the time of this import
 if TYPE_CHECKING:
+    from ngram.classes import ClassModel, WordClasses, cluster_words
     from ngram.comparison import compare_smoothings
     from ngram.counts import Counts, count_ngrams, merge_counts
     from ngram.errors import (
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from ngram.model import Model, load, read_arpa
     from ngram.pruning import prune
     from ngram.scoring import PerplexityResult, State
+    from ngram.skip import Recent, SkipModel
     from ngram.smoothing import reference_estimate
     from ngram.text import Tokenizer
     from ngram.vocabulary import Vocabulary
 
 _MODULES = {
+    "ClassModel": "classes",
     "Counts": "counts",
     "DiscountError": "errors",
     "DiscountWarning": "errors",
@@ -43,10 +46,14 @@ _MODULES = {
     "ModelFileError": "errors",
     "NgramError": "errors",
     "PerplexityResult": "scoring",
+    "Recent": "skip",
+    "SkipModel": "skip",
     "State": "scoring",
     "Tokenizer": "text",
     "Vocabulary": "vocabulary",
     "compare_smoothings": "comparison",
+    "WordClasses": "classes",
+    "cluster_words": "classes",
     "count_ngrams": "counts",
     "load": "model",
     "merge_counts": "counts",
@@ -57,6 +64,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "ClassModel",
     "Counts",
     "DiscountError",
     "DiscountWarning",
@@ -67,10 +75,14 @@ __all__ = [
     "ModelFileError",
     "NgramError",
     "PerplexityResult",
+    "Recent",
+    "SkipModel",
     "State",
     "Tokenizer",
     "Vocabulary",
+    "WordClasses",
     "__version__",
+    "cluster_words",
     "compare_smoothings",
     "count_ngrams",
     "load",

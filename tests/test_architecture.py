@@ -41,6 +41,8 @@ MODULES = [
     "forecast",
     "pruning",
     "comparison",
+    "classes",
+    "skip",
     "demo",
     "cli",
 ]
@@ -49,6 +51,7 @@ KERNELS = [
     "text",
     "ngrams",  # what smoothing writes, and arpa and model read; sorted, as counts are
     "counts",
+    "classes",
     "smoothing",
     "pruning",
     "model",
@@ -61,6 +64,7 @@ TOPICS = [
     "vocabulary",
     "text",
     "counts",
+    "classes",
     "ngrams",
     "estimate",
     "arpa",

@@ -25,6 +25,7 @@ COMMANDS = (
     "smoothings",
     "info",
     "convert",
+    "classes",
     "demo",
 )
 
