@@ -21,6 +21,7 @@ from ngram.smoothing.contract import (
 )
 from ngram.smoothing.discounting import Discounting
 from ngram.smoothing.discounts import (
+    FIXED_DISCOUNTS,
     Discounts,
     discounts_from_counts,
     one_discount_from_counts,
@@ -48,6 +49,7 @@ __all__ = [
     "ALIASES",
     "COUNTED",
     "DEFAULT",
+    "FIXED_DISCOUNTS",
     "METHODS",
     "AbsoluteDiscounting",
     "AbsoluteDiscountingBackoff",
