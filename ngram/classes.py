@@ -621,6 +621,7 @@ class ClassModel:
         """Return the log10 probability of one text; as `Model.score`."""
         return float(self.score_batch([text], bos, eos)[0])
 
+    normalised = True  # probabilities, not only scores
     perplexity = scoring.perplexity
 
     def __repr__(self) -> str:
