@@ -26,6 +26,12 @@ cdef extern from "ngrams/prefixes.hpp" namespace "ngram" nogil:
     ) except +raise_ngram_error
 
 
+cdef extern from "ngrams/backoff_weights.hpp" namespace "ngram" nogil:
+    shared_ptr[CSortedNgrams] renormalized(
+        const CSortedNgrams& ngrams, unsigned threads, Progress& progress
+    ) except +raise_ngram_error
+
+
 cdef class _Owner:
     """Keeps the n-grams alive as long as an array of them lives."""
 
@@ -149,6 +155,26 @@ cdef class SortedNgrams:
         for order in range(found.size()):
             arrays.append(copy_array(found[order]))
         return arrays
+
+    def renormalized(self, *, threads=1, progress=None):
+        """Return the n-grams with every back-off computed anew from the probabilities.
+
+        Then the probabilities after every context sum to one, as far as those of the
+        unigrams do and float32 can say it. Where the words seen after a context have
+        all the mass of the lower order the back-off is 1 (log10 0); where they have
+        all of their own it is 0 (log10 minus infinity).
+
+        Raises
+        ------
+        InputError
+            If a prefix is not there; `SortedNgrams` of the engine have all of them.
+        """
+        cdef unsigned workers = threads
+        cdef unique_ptr[Progress] watched = watch(progress)
+        cdef shared_ptr[CSortedNgrams] pointer
+        with nogil:
+            pointer = renormalized(self.pointer.get()[0], workers, watched.get()[0])
+        return wrap_ngrams(pointer)
 
     @staticmethod
     def from_levels(levels):
