@@ -2,7 +2,7 @@
 
 `train` makes a `Model` from text, `load` opens a saved one, `read_arpa` one that
 another toolkit wrote. The modules are the pipeline, in reading order: text, vocabulary,
-smoothing, arpa, scoring, prediction, model, estimate, demo, cli. Public names are
+smoothing, arpa, scoring, prediction, model, estimate, mixture, demo, cli. Public names are
 imported when they are first used, so that `import ngram` and the command start at once.
 """
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         NgramError,
     )
     from ngram.estimate import train
+    from ngram.mixture import Cache, Mixture, adapt
     from ngram.model import Model, load, read_arpa
     from ngram.scoring import PerplexityResult, State
     from ngram.smoothing import reference_estimate
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from ngram.vocabulary import Vocabulary
 
 _MODULES = {
+    "Cache": "mixture",
     "DiscountError": "errors",
     "DiscountWarning": "errors",
     "InputError": "errors",
     "MemoryBudgetError": "errors",
     "MissingDependencyError": "errors",
+    "Mixture": "mixture",
     "Model": "model",
     "ModelFileError": "errors",
     "NgramError": "errors",
@@ -41,6 +44,7 @@ _MODULES = {
     "State": "scoring",
     "Tokenizer": "text",
     "Vocabulary": "vocabulary",
+    "adapt": "mixture",
     "load": "model",
     "read_arpa": "model",
     "reference_estimate": "smoothing",
@@ -48,11 +52,13 @@ _MODULES = {
 }
 
 __all__ = [
+    "Cache",
     "DiscountError",
     "DiscountWarning",
     "InputError",
     "MemoryBudgetError",
     "MissingDependencyError",
+    "Mixture",
     "Model",
     "ModelFileError",
     "NgramError",
@@ -61,6 +67,7 @@ __all__ = [
     "Tokenizer",
     "Vocabulary",
     "__version__",
+    "adapt",
     "load",
     "read_arpa",
     "reference_estimate",

@@ -35,6 +35,7 @@ MODULES = [
     "prediction",
     "model",
     "estimate",
+    "mixture",
     "demo",
     "cli",
 ]
