@@ -22,6 +22,7 @@ COMMANDS = (
     "compare",
     "info",
     "convert",
+    "mix",
     "demo",
 )
 
