@@ -2,14 +2,14 @@
 
     python benchmarks/bench_domains.py ../shared/data
 
-For each domain the base model is trained on the text of all other domains of its language
-and one general text (English: WikiText-2; Korean: film reviews); never on the domain. The
-mixture is `ngram.adapt(base, text)`, weights by cross-validation on the 10,000 tokens; the
-development text is only measured. All perplexities are over one closed vocabulary, the
-words of the base and of the 10,000 tokens: a model gives its p(<unk> | context) in equal
-shares to the words of it that it does not know. Tokens outside it are left out, of every
-model alike. "known" rows hold only tokens that occur among the 10,000: there no model
-gains by knowing more words.
+For each domain the base model is trained on the text of all other domains of its
+language and one general text (English: WikiText-2; Korean: film reviews); never on the
+domain. The mixture is `ngram.adapt(base, text)`, weights by cross-validation on the
+10,000 tokens; the development text is only measured. All perplexities are over one
+closed vocabulary, the words of the base and of the 10,000 tokens: a model gives its
+p(<unk> | context) in equal shares to the words of it that it does not know. Tokens
+outside it are left out, of every model alike. "known" rows hold only tokens that occur
+among the 10,000: there no model gains by knowing more words.
 """
 
 import argparse
@@ -25,7 +25,9 @@ import record
 
 import ngram
 
-WORD = re.compile(r"\w+|[^\w\s]")  # some texts are tokenized, others are not: now all are
+WORD = re.compile(
+    r"\w+|[^\w\s]"
+)  # some texts are tokenized, others are not: now all are
 GENERAL = {"en": "lm/wikitext2.train.txt.xz", "ko": "nsmc/unlabelled.txt.xz"}
 
 
@@ -48,7 +50,9 @@ def main() -> None:
         common = read(options.data / general)
         for name in names:
             if not options.domains or name in options.domains:
-                others = [line for other in names if other != name for line in texts[other]]
+                others = [
+                    line for other in names if other != name for line in texts[other]
+                ]
                 base = ngram.train(common + others, options.base_order)
                 domain = first(texts[name], options.tokens)
                 dev = read(folder / f"{name}.dev.txt.xz")

@@ -39,7 +39,9 @@ class Predictor(Protocol):
     def distribution_of_ids(
         self, context: NDArray[np.uint32], /
     ) -> NDArray[np.float64]: ...
-    def next_words(self, text: str, k: int, bos: bool, /) -> list[tuple[str, float]]: ...
+    def next_words(
+        self, text: str, k: int, bos: bool, /
+    ) -> list[tuple[str, float]]: ...
     def sample_ids(
         self,
         context: NDArray[np.uint32],

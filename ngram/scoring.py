@@ -123,7 +123,7 @@ def perplexity(
     count = predictions = oov = characters = bytes_ = 0
     log10_prob = log10_prob_known = 0.0
     lengths = np.zeros(model.order + 1, np.int64)
-    for batch in batches(sentences(model, texts)):
+    for batch in batches(sentences(model.tokenizer, texts)):
         batch_log10_prob, batch_length, batch_oov = model.score_tokens(batch)
         count += len(batch)
         predictions += len(batch_log10_prob)
@@ -158,7 +158,7 @@ def perplexity(
 
 
 def sentences(
-    model: TokenScorer, texts: Iterable[str | bytes] | os.PathLike[str]
+    tokenizer: "Tokenizer", texts: Iterable[str | bytes] | os.PathLike[str]
 ) -> Iterable[str | bytes]:
     """Return the sentences that `texts` of `perplexity` means."""
     if isinstance(texts, str | bytes):
@@ -171,7 +171,7 @@ def sentences(
             f"texts is {texts!r}: pass a list of sentences, or the path of a text as a "
             "pathlib.Path."
         )
-    return _lines(model, texts) if isinstance(texts, os.PathLike) else texts
+    return _lines(tokenizer, texts) if isinstance(texts, os.PathLike) else texts
 
 
 def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
@@ -181,10 +181,10 @@ def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
         yield batch
 
 
-def _lines(model: TokenScorer, path: os.PathLike[str]) -> Iterator[str]:
+def _lines(tokenizer: "Tokenizer", path: os.PathLike[str]) -> Iterator[str]:
     """Give the lines of a text; after the last line end there is one if not empty."""
     with open_input(path) as stream, io.BufferedReader(stream) as lines:
-        check_text(stream.head, stream.name, binary=model.tokenizer.name == "bytes")
+        check_text(stream.head, stream.name, binary=tokenizer.name == "bytes")
         for line in lines:
             yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
 

@@ -1,7 +1,5 @@
 """`ngram mix`: several models as one, with weights that fit a text."""
 
-from typing import Any
-
 import click
 
 from ngram.cli.files import check_target, is_arpa, open_model, read_sentences

@@ -1,17 +1,14 @@
 """A base model and a small text of a domain, style or person: a mixture of both.
 
-Input: a base model and the text. Output: the `Mixture` of the base and of a model of the
-text, with weights from cross-validation: no text is held back, and none is needed besides.
-`docs/mixtures.md` shows how it is used.
+Input: a base model and the text. Output: the `Mixture` of the base and of a model of
+the text, with weights from cross-validation: no text is held back, and none is needed
+besides. `docs/mixtures.md` shows how it is used.
 """
 
 import os
 import warnings
 from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ngram import scoring
 from ngram.errors import DiscountWarning, InputError
@@ -63,30 +60,24 @@ def adapt(
     Raises
     ------
     InputError
-        If there are fewer sentences than folds.
+        If there are fewer sentences than folds, or fewer than two folds.
 
     Examples
     --------
     >>> import ngram
     >>> fallback = (0.5, 1, 1.5)
-    >>> base = ngram.train(["a rose is red", "a sky is blue"], discount_fallback=fallback)
-    >>> pirate = ["arr the rose", "arr the sea"]
-    >>> mixture = ngram.adapt(base, pirate, folds=2, discount_fallback=fallback)
-    >>> mixture.next_tokens("", k=1)[0][0]
-    'arr'
+    >>> base = ngram.train(["a rose is red", "a sky is blue"],
+    discount_fallback=fallback) >>> pirate = ["arr the rose", "arr the sea"] >>> mixture
+    = ngram.adapt(base, pirate, folds=2, discount_fallback=fallback) >>>
+    mixture.next_tokens("", k=1)[0][0] 'arr'
     """
     if kind not in ("linear", "context"):
         raise InputError(f"kind is {kind!r}: adapted models mix 'linear' or 'context'.")
-    sentences = list(scoring.sentences(base, texts))
-    if not isinstance(folds, int) or not 2 <= folds <= max(2, len(sentences)):
+    sentences = list(scoring.sentences(base.tokenizer, texts))
+    if not isinstance(folds, int) or not 2 <= folds <= len(sentences):
         raise InputError(
-            f"folds is {folds!r}: it must be an integer from 2 to the number of "
-            f"sentences, {len(sentences)}."
-        )
-    if len(sentences) < folds:
-        raise InputError(
-            f"the text has {len(sentences)} sentences and is to be cut into {folds} "
-            "parts: pass more text, or fewer folds."
+            f"folds is {folds!r} and the text has {len(sentences)} sentences: it is cut "
+            "into 2 or more parts, each with a sentence. Pass more text, or fewer folds."
         )
     options["tokenizer"] = base.tokenizer
     model = train(sentences, order, **options)

@@ -1,8 +1,9 @@
 """A cache: the words of the text so far as a component of a mixture.
 
-Input: sentences of word ids, in the order of the text. Output: for every token its share
-among the last words, all tokens at once with sorted arrays. `CachePart.distribution` is
-the same for one place, as the definition says it. Read `ngram/mixture/union.py` next.
+Input: sentences of word ids, in the order of the text. Output: for every token its
+share among the last words, all tokens at once with sorted arrays.
+`CachePart.distribution` is the same for one place, as the definition says it. Read
+`ngram/mixture/union.py` next.
 """
 
 from collections.abc import Iterator
@@ -27,11 +28,12 @@ class Cache:
 
     What has been said is said again. With order 1 a word is as probable as its share
     among the last words; with order n its share after the last n - 1 words, if they
-    occur among them, else what order n - 1 says. Contexts do not reach back beyond their
-    sentence, and `</s>` is a word. An empty cache finds all words equally probable.
+    occur among them, else what order n - 1 says. Contexts do not reach back beyond
+    their sentence, and `</s>` is a word. An empty cache finds all words equally
+    probable.
 
-    The text is what one call scores (`score_batch`, `score_tokens`, `perplexity`, `fit`),
-    in order; of `score` and `full_scores` it is one sentence.
+    The text is what one call scores (`score_batch`, `score_tokens`, `perplexity`,
+    `fit`), in order; of `score` and `full_scores` it is one sentence.
 
     Parameters
     ----------
@@ -48,9 +50,9 @@ class Cache:
 
     References
     ----------
-    Kuhn and De Mori (1990), A cache-based natural language model for speech recognition.
-    Clarkson and Robinson (1997), Language model adaptation using mixtures and an
-    exponentially decaying cache.
+    Kuhn and De Mori (1990), A cache-based natural language model for speech
+    recognition. Clarkson and Robinson (1997), Language model adaptation using mixtures
+    and an exponentially decaying cache.
 
     Examples
     --------
@@ -152,8 +154,13 @@ class History:
         """Return the last `size` tokens and the contexts of the first of them."""
         tokens = np.flatnonzero(self.predicted)
         begin = 0 if len(tokens) <= size else max(0, int(tokens[-size]) - order)
-        parts = (self.words, self.predicted, self.sentence, self.document)
-        return History(*(part[begin:].copy() for part in parts), self.ended)
+        return History(
+            self.words[begin:].copy(),
+            self.predicted[begin:].copy(),
+            self.sentence[begin:].copy(),
+            self.document[begin:].copy(),
+            self.ended,
+        )
 
 
 class CachePart:
@@ -182,12 +189,12 @@ class CachePart:
         )
         prob = np.full(len(at), 1 / (self._words - 1))
         length = np.zeros(len(at), np.uint8)
-        for order, contexts in enumerate(context_numbers(text, cache.order, self._words), 1):
+        for order, contexts in enumerate(
+            context_numbers(text, cache.order, self._words), 1
+        ):
             context = contexts[at]
             all_words = recent_sums(context, first, cache.decay)
-            this_word = recent_sums(
-                context * self._words + words, first, cache.decay
-            )
+            this_word = recent_sums(context * self._words + words, first, cache.decay)
             seen = (all_words > 0) & (context >= 0)
             prob[seen] = this_word[seen] / all_words[seen]
             length[seen] = order - 1
@@ -205,7 +212,8 @@ class CachePart:
         """
         counts = self._counts_after(context)
         if counts:
-            return counts[-1] / counts[-1].sum()
+            shares: Floats = counts[-1] / counts[-1].sum()
+            return shares
         distribution = np.full(self._words, 1 / (self._words - 1))
         distribution[BOS] = 0
         return distribution
@@ -228,7 +236,9 @@ class CachePart:
                 break
             for distance, word in enumerate(recent[::-1], 1):
                 follows &= context[at - distance] == word
-            sums = np.bincount(context[at[follows]], weights[follows], self._words)
+            words = context[at[follows]]
+            sums: Floats = np.zeros(self._words)
+            np.add.at(sums, words, weights[follows])
             if not sums.any():
                 break
             counts.append(sums)
@@ -296,8 +306,8 @@ def recent_sums(keys: Numbers, first: Numbers, decay: float) -> Floats:
 def decayed_totals(times: Numbers, group: Numbers, decay: float) -> Floats:
     """Return for every place the sum of decay ** (its time - time) over its group so far.
 
-    A linear recurrence along each group, by doubling: after step k every total holds the
-    last 2 ** k places.
+    A linear recurrence along each group, by doubling: after step k every total holds
+    the last 2 ** k places.
     """
     totals = np.ones(len(times))
     factor = np.zeros(len(times))

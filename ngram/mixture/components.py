@@ -113,7 +113,7 @@ class Batch:
         """Return the sum over the tokens of each sentence, from the left."""
         sentences = len(self.lengths)
         sentence = np.repeat(np.arange(sentences), self.lengths)
-        return np.bincount(sentence, values, sentences)
+        return np.asarray(np.bincount(sentence, values, sentences), np.float64)
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,8 @@ class ModelPart:
             ids, batch.offsets, batch.bos, batch.eos, batch.threads
         )
         known = batch.placed(ids != UNK, True)
-        log10_prob = np.subtract(
-            found, self.log10_shares, where=~known, out=found.astype(np.float64)
-        )
+        log10_prob = found.astype(np.float64)
+        log10_prob[~known] -= self.log10_shares
         context = np.minimum(length, self.context_lengths - 1).astype(np.uint8)
         context[~known] = 0
         context = batch.before(context, min(int(batch.bos), self.context_lengths - 1))

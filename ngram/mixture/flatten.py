@@ -10,8 +10,8 @@ import numpy as np
 
 from ngram._core.ngrams import SortedNgrams
 from ngram.errors import InputError
-from ngram.mixture.components import BOS, Floats
-from ngram.mixture.union import Progress, batches_of, last_words, union_of
+from ngram.mixture.components import BOS
+from ngram.mixture.union import Progress, batches_of, union_of
 from ngram.model import Model
 from ngram.threads import thread_count
 

@@ -1,13 +1,15 @@
 """Log-linear mixtures: weighted products of probabilities, normalised exactly.
 
-    p(w|h) = prod_i p_i(w|h) ** weight_i / Z(h),  Z(h) = sum_w prod_i p_i(w|h) ** weight_i
+    p(w|h) = prod_i p_i(w|h) ** weight_i / Z(h),  Z(h) = sum_w prod_i p_i(w|h) **
+    weight_i
 
 Input: the components and their n-grams (`union.py`). Output: Z(h) of every context, and
 weights that make a text most probable. The sum over the vocabulary takes no longer than
 the n-grams: a word w that no component has seen after h has p_i(w|h) = b_i(h) p_i(w|h')
 in every one of them, h' being h without its first word, so
 
-    Z(h) = sum_seen u(w|h) + B(h) (Z(h') - sum_seen u(w|h')),  B(h) = prod_i b_i(h) ** weight_i
+    Z(h) = sum_seen u(w|h) + B(h) (Z(h') - sum_seen u(w|h')),  B(h) = prod_i b_i(h) **
+    weight_i
 
 with u the products (Heafield, Geigle, Massung and Schwartz 2016, Normalized log-linear
 interpolation of backoff language models is efficient, section 3). The same recursion
@@ -127,9 +129,7 @@ class LogLinear:
                 after = self._unknown_after(parts, ngrams, order, threads)
                 backoff = after - unknown[suffix]
                 unknown = after
-            self.levels.append(
-                Level(scores, backoff, suffix, prefix, predicted, keys)
-            )
+            self.levels.append(Level(scores, backoff, suffix, prefix, predicted, keys))
 
     @staticmethod
     def _unknown_after(
@@ -186,7 +186,9 @@ class LogLinear:
         gram = words  # index of the n-gram that ends with each word, or -1
         first = 1
         for order in range(1, len(self.levels)):
-            number[1:] = np.where(same & (gram[:-1] >= 0), first + gram[:-1], number[1:])
+            number[1:] = np.where(
+                same & (gram[:-1] >= 0), first + gram[:-1], number[1:]
+            )
             if order + 1 == len(self.levels):
                 break
             first += len(self.levels[order - 1].suffix)
@@ -202,9 +204,9 @@ class LogLinear:
     def fit(self, evidence: Evidence) -> tuple[Floats, Fit]:
         """Return the weights, 0 or more, that make a text most probable.
 
-        log10 of the probability is concave in the weights: Newton's method, whose second
-        derivatives are differences of exact gradients, with steps halved until they gain.
-        If a component alone is better, it gets weight 1 and the others 0.
+        log10 of the probability is concave in the weights: Newton's method, whose
+        second derivatives are differences of exact gradients, with steps halved until
+        they gain. If a component alone is better, it gets weight 1 and the others 0.
         """
         used, counts = np.unique(evidence.bucket, return_counts=True)
         total = evidence.log10_prob.sum(axis=0)
@@ -258,7 +260,7 @@ def _last_scores(parts: Sequence[ModelPart], batch: Batch, order: int) -> Floats
 
 def _sums(level: Level, values: Floats, contexts: int) -> Floats:
     """Return the sum of values of n-grams over those of each context."""
-    return np.bincount(level.prefix, values, contexts)
+    return np.asarray(np.bincount(level.prefix, values, contexts), np.float64)
 
 
 def _weighted_sums(

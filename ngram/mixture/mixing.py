@@ -32,8 +32,10 @@ from ngram.mixture.components import (
     Source,
     common_vocabulary,
 )
+from ngram.mixture.draws import drawn, ranked
 from ngram.mixture.flatten import flattened
 from ngram.mixture.loglinear import LogLinear
+from ngram.mixture.reading import Reading
 from ngram.mixture.union import Progress, last_words, union_of
 from ngram.mixture.weights import (
     Evidence,
@@ -57,9 +59,9 @@ MAX_BUCKETS = 1 << 20
 class Mixture:
     """Several models as one.
 
-    Every component gives a distribution over the words of all models (and `vocabulary`):
-    the words that a model does not know, and `<unk>`, have equal shares of its
-    p(<unk> | context). A mixture of these is one too: it sums to one.
+    Every component gives a distribution over the words of all models (and
+    `vocabulary`): the words that a model does not know, and `<unk>`, have equal shares
+    of its p(<unk> | context). A mixture of these is one too: it sums to one.
 
     Parameters
     ----------
@@ -142,7 +144,7 @@ class Mixture:
         self.tokenizer = sources[0].tokenizer
         self.order = max(part.order for part in self.components)
         self.fit_: Fit | None = None
-        self._parts = tuple(
+        self.parts = tuple(
             CachePart(part, len(self.vocabulary))
             if isinstance(part, Cache)
             else ModelPart(part, self.vocabulary)
@@ -186,7 +188,7 @@ class Mixture:
     @property
     def _buckets(self) -> int:
         """The number of buckets of contexts."""
-        buckets = math.prod(part.context_lengths for part in self._parts)
+        buckets = math.prod(part.context_lengths for part in self.parts)
         if buckets > MAX_BUCKETS:
             raise InputError(
                 f"the components' orders make {buckets} buckets of contexts, more than "
@@ -277,7 +279,12 @@ class Mixture:
                 f"an id is outside the vocabulary of {len(self.vocabulary)} words: take "
                 "ids from this mixture."
             )
-        if not len(ends) or ends[0] or ends[-1] != len(words) or (np.diff(ends) < 0).any():
+        if (
+            not len(ends)
+            or ends[0]
+            or ends[-1] != len(words)
+            or (np.diff(ends) < 0).any()
+        ):
             raise InputError(
                 f"offsets must ascend from 0 to {len(words)}, the number of ids."
             )
@@ -306,18 +313,20 @@ class Mixture:
 
     def distribution_of_ids(self, context: Ids) -> Floats:
         """Return p(word | context), float64 of shape (V,); `<s>` has 0."""
-        distributions = np.stack([part.distribution(context) for part in self._parts])
+        distributions = np.stack([part.distribution(context) for part in self.parts])
         if self.kind == "log-linear":
             with np.errstate(divide="ignore"):
                 logs = self.weights @ np.log10(distributions)
-            products: Floats = np.power(10.0, logs - logs.max())
+            products = np.power(10.0, logs - logs.max())
             products[BOS] = 0
-            return products / products.sum()
+            normalised: Floats = products / products.sum()
+            return normalised
         weights = self.weights
         if self.kind == "context":
-            lengths = [part.context_length(context) for part in self._parts]
+            lengths = [part.context_length(context) for part in self.parts]
             weights = weights[self._bucket_of(lengths)]
-        return weights @ distributions
+        sums: Floats = weights @ distributions
+        return sums
 
     def next_words(
         self, text: str | bytes, k: int, bos: bool = True
@@ -326,7 +335,7 @@ class Mixture:
         distribution = self.distribution_of_ids(self.context_ids(text, bos))
         return [
             (self.vocabulary.word(word), float(distribution[word]))
-            for word in _ranked(distribution)[:k].tolist()
+            for word in ranked(distribution)[:k].tolist()
         ]
 
     def sample_ids(
@@ -343,7 +352,7 @@ class Mixture:
         words = context
         while len(words) < len(context) + count:
             distribution = self.distribution_of_ids(words)
-            word = _drawn(distribution, temperature, top_k, top_p, random)
+            word = drawn(distribution, temperature, top_k, top_p, random)
             words = np.append(words, np.uint32(word))
             if word == EOS:
                 break
@@ -392,7 +401,7 @@ class Mixture:
         reading = Reading(self)
         parts = [
             reading.evidence(Batch(*self.encode(batch)))
-            for batch in scoring.batches(scoring.sentences(self, texts))
+            for batch in scoring.batches(scoring.sentences(self.tokenizer, texts))
         ]
         if not parts:
             raise InputError(
@@ -456,8 +465,10 @@ class Mixture:
     def last_words(self, batch: Batch, order: int) -> Floats:
         """Return log10 probabilities of the last words of sentences of `order` words."""
         found = Reading(self).component_scores(batch)
-        numbers = self._numbers(batch, found)[order - 1 :: order]
-        return self._mixed([last_words(scores, order) for scores in found], numbers)
+        numbers = self.context_numbers(batch, found)[order - 1 :: order]
+        return self.mixed_scores(
+            [last_words(scores, order) for scores in found], numbers
+        )
 
     def description(self) -> dict[str, Any]:
         """Return what is mixed and how, as JSON can say it."""
@@ -472,7 +483,7 @@ class Mixture:
 
     # How the components become one.
 
-    def _mixed(self, scores: Sequence[Scores], numbers: Numbers) -> Floats:
+    def mixed_scores(self, scores: Sequence[Scores], numbers: Numbers) -> Floats:
         """Return the log10 probability of tokens from that of every component."""
         log10_prob = np.stack([part.log10_prob for part in scores], axis=1)
         if self.kind == "log-linear":
@@ -482,7 +493,7 @@ class Mixture:
             return mixed(log10_prob, self.weights[numbers])
         return mixed(log10_prob, self.weights)
 
-    def _numbers(self, batch: Batch, scores: Sequence[Scores]) -> Numbers:
+    def context_numbers(self, batch: Batch, scores: Sequence[Scores]) -> Numbers:
         """Return the number of every token's context: what else the mixing needs."""
         if self.kind == "log-linear":
             return self._log_linear.numbers(batch)
@@ -492,71 +503,26 @@ class Mixture:
 
     def _bucket_of(self, context_lengths: Sequence[Any]) -> Any:
         bucket: Any = 0
-        for part, length in zip(self._parts, context_lengths, strict=True):
+        for part, length in zip(self.parts, context_lengths, strict=True):
             bucket = bucket * part.context_lengths + np.asarray(length, np.int64)
-        return bucket
+        return bucket  # an array for arrays, a number for numbers
 
     @cached_property
     def _log_linear(self) -> LogLinear:
         models = [part for part in self.components if isinstance(part, Model)]
         threads = thread_count(None)
         ngrams = union_of(models, self.vocabulary, threads)
-        return LogLinear(self._parts, ngrams, threads)
+        parts = [part for part in self.parts if isinstance(part, ModelPart)]
+        return LogLinear(parts, ngrams, threads)
 
     @cached_property
     def _log10_z(self) -> Floats:
         return np.log10(self._log_linear.sums(self.weights).z)
 
-    @property
-    def _used(self) -> NDArray[np.bool_]:
-        """Whether each component has any weight."""
-        used: NDArray[np.bool_] = np.any(np.atleast_2d(self.weights) > 0, axis=0)
-        return used
-
     def __repr__(self) -> str:
         names = ", ".join(map(repr, self.components))
         weights = "" if self.kind == "context" else f", weights={self.weights.tolist()}"
         return f"Mixture([{names}]{weights}, kind={self.kind!r})"
-
-
-class Reading:
-    """A text as a mixture reads it, from its beginning: what caches hold moves on."""
-
-    def __init__(self, mixture: Mixture) -> None:
-        self.order = mixture.order
-        self.tokenizer = mixture.tokenizer
-        self._mixture = mixture
-        self._memories: list[Any] = [part.begin() for part in mixture._parts]
-
-    def component_scores(self, batch: Batch) -> list[Scores]:
-        """Return what every component says about the next sentences."""
-        found = []
-        for i, part in enumerate(self._mixture._parts):
-            scores, self._memories[i] = part.scores(batch, self._memories[i])
-            found.append(scores)
-        return found
-
-    def scores(self, batch: Batch) -> tuple[Floats, Lengths]:
-        """Return log10 probabilities and n-gram lengths of the next sentences."""
-        mixture = self._mixture
-        found = self.component_scores(batch)
-        log10_prob = mixture._mixed(found, mixture._numbers(batch, found))
-        used = np.flatnonzero(mixture._used)
-        lengths = np.stack([found[i].ngram_length for i in used])
-        return log10_prob, lengths.max(axis=0)
-
-    def score_tokens(
-        self, texts: Sequence[str | bytes]
-    ) -> tuple[Floats, Lengths, NDArray[np.bool_]]:
-        """Return scores of the next sentences; see `Mixture.score_tokens`."""
-        batch = Batch(*self._mixture.encode(texts))
-        return *self.scores(batch), batch.tokens == UNK
-
-    def evidence(self, batch: Batch) -> Evidence:
-        """Return what the weights of the next sentences are fitted to."""
-        found = self.component_scores(batch)
-        log10_prob = np.stack([part.log10_prob for part in found], axis=1)
-        return Evidence(log10_prob, self._mixture._numbers(batch, found))
 
 
 def _checked_components(
@@ -587,32 +553,3 @@ def _checked_components(
                 "same tokenizer."
             )
     return found
-
-
-def _ranked(distribution: Floats) -> NDArray[np.int64]:
-    """Return words that can come next, the most probable first, then by id."""
-    order = np.argsort(-distribution, kind="stable")
-    kept = (distribution[order] > 0) & (order != UNK) & (order != BOS)
-    return order[kept]
-
-
-def _drawn(
-    distribution: Floats,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    random: np.random.Generator,
-) -> int:
-    """Return a word drawn from a distribution; `</s>` if there is none to draw."""
-    words = _ranked(distribution)
-    if not len(words):
-        return EOS
-    if temperature == 0:
-        return int(words[0])
-    if top_k:
-        words = words[:top_k]
-    worth = (distribution[words] / distribution[words[0]]) ** (1 / temperature)
-    held = np.cumsum(worth)
-    kept = int(np.searchsorted(held, top_p * held[-1])) + 1
-    at = random.random() * held[min(kept, len(held)) - 1]
-    return int(words[np.searchsorted(held, at, side="right")])

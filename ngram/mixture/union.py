@@ -1,8 +1,8 @@
 """The n-grams of several models together, and what each model says about them.
 
 Input: models and their common vocabulary. Output: `SortedNgrams` of all n-grams that at
-least one of the models holds, still without probabilities, and the same n-grams as texts
-to score. Read `ngram/mixture/weights.py` next.
+least one of the models holds, still without probabilities, and the same n-grams as
+texts to score. Read `ngram/mixture/weights.py` next.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,8 +29,8 @@ def union_of(
 ) -> SortedNgrams:
     """Return the n-grams of all models, in ids of a vocabulary of all their words.
 
-    The union of closed sets is closed: the prefix and the suffix of an n-gram are in the
-    same model. All probabilities and back-offs are 0.
+    The union of closed sets is closed: the prefix and the suffix of an n-gram are in
+    the same model. All probabilities and back-offs are 0.
     """
     found = [model.table.to_sorted(threads, progress) for model in models]
     words = [common_ids(model.vocabulary, vocabulary) for model in models]

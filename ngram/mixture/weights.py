@@ -2,9 +2,9 @@
 
 Input: the log10 probability that every component gives to every token of the text.
 Output: weights, and a `Fit` that says how good they are. Expectation maximisation:
-Jelinek and Mercer (1980), Interpolated estimation of Markov source parameters from sparse
-data, for weights; Dempster, Laird and Rubin (1977), Maximum likelihood from incomplete
-data via the EM algorithm, for why the likelihood never falls. Read
+Jelinek and Mercer (1980), Interpolated estimation of Markov source parameters from
+sparse data, for weights; Dempster, Laird and Rubin (1977), Maximum likelihood from
+incomplete data via the EM algorithm, for why the likelihood never falls. Read
 `ngram/mixture/loglinear.py` next.
 """
 
@@ -105,7 +105,9 @@ def mixed(log10_prob: Floats, weights: Floats) -> Floats:
         largest = weighted.max(axis=1)
         scale = np.where(np.isneginf(largest), 0.0, largest)
         sums = np.power(10.0, weighted - scale[:, None]).sum(axis=1)
-        result: Floats = largest + np.log10(sums, where=sums > 0, out=np.zeros_like(sums))
+        result: Floats = largest + np.log10(
+            sums, where=sums > 0, out=np.zeros_like(sums)
+        )
     return result
 
 
@@ -129,9 +131,7 @@ def fit_linear(evidence: Evidence, start: Floats) -> tuple[Floats, Fit]:
     return weights, _report(evidence, weights, log10_probs, steps.converged)
 
 
-def fit_contexts(
-    evidence: Evidence, start: Floats, buckets: int
-) -> tuple[Floats, Fit]:
+def fit_contexts(evidence: Evidence, start: Floats, buckets: int) -> tuple[Floats, Fit]:
     """Return weights for every bucket of contexts, shape (buckets, n_components).
 
     The weights of a bucket have a Dirichlet prior around those of all tokens, worth
