@@ -2,7 +2,8 @@
 
 `train` makes a `Model` from text, `load` opens a saved one, `read_arpa` one that
 another toolkit wrote. The modules are the pipeline, in reading order: text, vocabulary,
-counts, smoothing, arpa, scoring, prediction, model, estimate, classes, skip, demo, cli.
+counts, smoothing, arpa, scoring, prediction, model, estimate, classes, skip, mixture,
+demo, cli.
 Public names are imported when they are first used, so that `import ngram` and the
 command start at once.
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         NgramError,
     )
     from ngram.estimate import train
+    from ngram.mixture import Cache, Mixture, adapt
     from ngram.model import Model, load, read_arpa
     from ngram.pruning import prune
     from ngram.scoring import PerplexityResult, State
@@ -37,11 +39,13 @@ if TYPE_CHECKING:
 _MODULES = {
     "ClassModel": "classes",
     "Counts": "counts",
+    "Cache": "mixture",
     "DiscountError": "errors",
     "DiscountWarning": "errors",
     "InputError": "errors",
     "MemoryBudgetError": "errors",
     "MissingDependencyError": "errors",
+    "Mixture": "mixture",
     "Model": "model",
     "ModelFileError": "errors",
     "NgramError": "errors",
@@ -55,6 +59,7 @@ _MODULES = {
     "WordClasses": "classes",
     "cluster_words": "classes",
     "count_ngrams": "counts",
+    "adapt": "mixture",
     "load": "model",
     "merge_counts": "counts",
     "prune": "pruning",
@@ -64,6 +69,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "Cache",
     "ClassModel",
     "Counts",
     "DiscountError",
@@ -71,6 +77,7 @@ __all__ = [
     "InputError",
     "MemoryBudgetError",
     "MissingDependencyError",
+    "Mixture",
     "Model",
     "ModelFileError",
     "NgramError",
@@ -82,6 +89,7 @@ __all__ = [
     "Vocabulary",
     "WordClasses",
     "__version__",
+    "adapt",
     "cluster_words",
     "compare_smoothings",
     "count_ngrams",

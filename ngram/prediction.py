@@ -9,7 +9,7 @@ import math
 import operator
 import secrets
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ngram.errors import InputError
 
 if TYPE_CHECKING:
-    from ngram.model import Model
+    from ngram.text import Tokenizer
+    from ngram.vocabulary import Vocabulary
 
 __all__ = ["distribution", "generate", "next_tokens", "sample"]
 
@@ -26,8 +27,35 @@ Seed = int | np.random.Generator | None
 MAX_NUMBER = 2**31 - 1  # of tokens asked for; no vocabulary is larger
 
 
+class Predictor(Protocol):
+    """What predictions ask a model for, in word ids."""
+
+    @property
+    def vocabulary(self) -> "Vocabulary": ...
+    @property
+    def tokenizer(self) -> "Tokenizer": ...
+    def tokenize(self, text: str, /) -> list[str]: ...
+    def context_ids(self, text: str, bos: bool, /) -> NDArray[np.uint32]: ...
+    def distribution_of_ids(
+        self, context: NDArray[np.uint32], /
+    ) -> NDArray[np.float64]: ...
+    def next_words(
+        self, text: str, k: int, bos: bool, /
+    ) -> list[tuple[str, float]]: ...
+    def sample_ids(
+        self,
+        context: NDArray[np.uint32],
+        count: int,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        seed: int,
+        /,
+    ) -> NDArray[np.uint32]: ...
+
+
 def distribution(
-    model: "Model", text: str = "", *, bos: bool = True
+    model: Predictor, text: str = "", *, bos: bool = True
 ) -> NDArray[np.float64]:
     """Return the probability of every word of the vocabulary to come next.
 
@@ -50,7 +78,7 @@ def distribution(
 
 
 def next_tokens(
-    model: "Model", text: str = "", k: int = 10, *, bos: bool = True
+    model: Predictor, text: str = "", k: int = 10, *, bos: bool = True
 ) -> list[tuple[str, float]]:
     """Return the k most probable next tokens, best first.
 
@@ -76,7 +104,7 @@ def next_tokens(
 
 
 def sample(
-    model: "Model",
+    model: Predictor,
     prefix: str = "",
     *,
     max_tokens: int = 100,
@@ -129,7 +157,7 @@ def sample(
 
 
 def generate(
-    model: "Model",
+    model: Predictor,
     prefix: str = "",
     *,
     max_tokens: int = 100,

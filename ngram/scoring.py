@@ -13,16 +13,17 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ngram._core.scoring import State
 from ngram.errors import InputError
 from ngram.files import check_text, open_input
 
 if TYPE_CHECKING:
-    from ngram.model import Model
+    from ngram.text import Tokenizer
 
 __all__ = ["PerplexityResult", "State", "perplexity"]
 
@@ -84,8 +85,22 @@ class PerplexityResult:
     ngram_lengths: tuple[int, ...]
 
 
+class TokenScorer(Protocol):
+    """What perplexity asks a model for; batches of a text come in order."""
+
+    @property
+    def order(self) -> int: ...
+    @property
+    def normalised(self) -> bool: ...
+    @property
+    def tokenizer(self) -> "Tokenizer": ...
+    def score_tokens(
+        self, texts: list[str | bytes], /
+    ) -> tuple[NDArray[Any], NDArray[np.uint8], NDArray[np.bool_]]: ...
+
+
 def perplexity(
-    model: "Model", texts: Iterable[str | bytes] | os.PathLike[str]
+    model: TokenScorer, texts: Iterable[str | bytes] | os.PathLike[str]
 ) -> PerplexityResult:
     """Return how well a model predicts sentences.
 
@@ -113,29 +128,18 @@ def perplexity(
     UserWarning
         If the model gives scores that are no probabilities (stupid backoff).
     """
-    if isinstance(texts, str | bytes):
-        raise InputError(
-            "texts is one string: pass a list of sentences, or the path of a text as a "
-            "pathlib.Path."
-        )
-    if not isinstance(texts, Iterable | os.PathLike):
-        raise InputError(
-            f"texts is {texts!r}: pass a list of sentences, or the path of a text as a "
-            "pathlib.Path."
-        )
     if not model.normalised:
         warnings.warn(
             "the model gives scores that do not sum to one (stupid backoff): its"
             " perplexity compares with that of no other model.",
             stacklevel=2,
         )
-    lines = _lines(model, texts) if isinstance(texts, os.PathLike) else texts
-    sentences = predictions = oov = characters = bytes_ = 0
+    count = predictions = oov = characters = bytes_ = 0
     log10_prob = log10_prob_known = 0.0
     lengths = np.zeros(model.order + 1, np.int64)
-    for batch in batches(lines):
+    for batch in batches(sentences(model.tokenizer, texts)):
         batch_log10_prob, batch_length, batch_oov = model.score_tokens(batch)
-        sentences += len(batch)
+        count += len(batch)
         predictions += len(batch_log10_prob)
         oov += int(np.count_nonzero(batch_oov))
         log10_prob += float(np.sum(batch_log10_prob, dtype=np.float64))
@@ -147,13 +151,13 @@ def perplexity(
             text_characters, text_bytes = _size(text)
             characters += text_characters
             bytes_ += text_bytes
-    if sentences == 0:
+    if count == 0:
         raise InputError("perplexity needs at least one sentence, and there is none.")
     bits = -log10_prob * math.log2(10)
     known = predictions - oov
     return PerplexityResult(
-        sentences=sentences,
-        tokens=predictions - sentences,
+        sentences=count,
+        tokens=predictions - count,
         predictions=predictions,
         oov=oov,
         log10_prob=log10_prob,
@@ -167,6 +171,23 @@ def perplexity(
     )
 
 
+def sentences(
+    tokenizer: "Tokenizer", texts: Iterable[str | bytes] | os.PathLike[str]
+) -> Iterable[str | bytes]:
+    """Return the sentences that `texts` of `perplexity` means."""
+    if isinstance(texts, str | bytes):
+        raise InputError(
+            "texts is one string: pass a list of sentences, or the path of a text as a "
+            "pathlib.Path."
+        )
+    if not isinstance(texts, Iterable | os.PathLike):
+        raise InputError(
+            f"texts is {texts!r}: pass a list of sentences, or the path of a text as a "
+            "pathlib.Path."
+        )
+    return _lines(tokenizer, texts) if isinstance(texts, os.PathLike) else texts
+
+
 def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
     """Cut an iterable into lists of at most `BATCH`."""
     iterator = iter(texts)
@@ -174,10 +195,10 @@ def batches(texts: Iterable[Text]) -> Iterator[list[Text]]:
         yield batch
 
 
-def _lines(model: "Model", path: os.PathLike[str]) -> Iterator[str]:
+def _lines(tokenizer: "Tokenizer", path: os.PathLike[str]) -> Iterator[str]:
     """Give the lines of a text; after the last line end there is one if not empty."""
     with open_input(path) as stream, io.BufferedReader(stream) as lines:
-        check_text(stream.head, stream.name, binary=model.tokenizer.name == "bytes")
+        check_text(stream.head, stream.name, binary=tokenizer.name == "bytes")
         for line in lines:
             yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
 

@@ -43,6 +43,7 @@ MODULES = [
     "comparison",
     "classes",
     "skip",
+    "mixture",
     "demo",
     "cli",
 ]

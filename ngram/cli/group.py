@@ -26,6 +26,7 @@ COMMANDS = (
     "info",
     "convert",
     "classes",
+    "mix",
     "demo",
 )
 

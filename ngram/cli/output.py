@@ -36,7 +36,9 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def print_table(rows: Sequence[Sequence[str]], align: str) -> None:
+def print_table(
+    rows: Sequence[Sequence[str]], align: str, *, to_stderr: bool = False
+) -> None:
     """Print rows as aligned columns; `align` has one of `<>` per column."""
     from rich.cells import cell_len
 
@@ -46,7 +48,7 @@ def print_table(rows: Sequence[Sequence[str]], align: str) -> None:
         for text, width, side in zip(row, widths, align, strict=True):
             blanks = " " * (width - cell_len(text))
             cells.append(text + blanks if side == "<" else blanks + text)
-        click.echo("  ".join(cells).rstrip())
+        click.echo("  ".join(cells).rstrip(), err=to_stderr)
 
 
 @contextmanager

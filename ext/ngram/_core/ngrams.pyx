@@ -119,15 +119,26 @@ cdef class SortedNgrams:
             ),
         )
 
-    def ngram_ids(self, Py_ssize_t order):
-        """Return the word ids of one order, uint32 of shape (n, order), first word first."""
+    def ngram_ids(self, Py_ssize_t order, Py_ssize_t begin=0, end=None):
+        """Return the word ids of one order, uint32 of shape (n, order), first word first.
+
+        Of all n-grams, or of those from index `begin` to before `end`.
+        """
         cdef NgramLevel* level = level_of(self.pointer, order)
-        cdef size_t size = level.size()
-        ids = np.empty((size, order), dtype=np.uint32)
+        cdef Py_ssize_t size = <Py_ssize_t>level.size()
+        cdef Py_ssize_t last = size if end is None else end
+        if not 0 <= begin <= last <= size:
+            raise InputError(
+                f"n-grams {begin} to {last} of order {order} are asked for: there are {size}"
+            )
+        ids = np.empty((last - begin, order), dtype=np.uint32)
         cdef uint32_t[:, ::1] rows = ids
-        if size != 0:
+        if last != begin:
             with nogil:
-                expand_words(self.pointer.get()[0], <size_t>order, 0, size, &rows[0, 0])
+                expand_words(
+                    self.pointer.get()[0], <size_t>order, <size_t>begin, <size_t>last,
+                    &rows[0, 0],
+                )
         return ids
 
     def prefixes(self, *, threads=1, progress=None):
