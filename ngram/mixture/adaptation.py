@@ -66,10 +66,12 @@ def adapt(
     --------
     >>> import ngram
     >>> fallback = (0.5, 1, 1.5)
-    >>> base = ngram.train(["a rose is red", "a sky is blue"],
-    discount_fallback=fallback) >>> pirate = ["arr the rose", "arr the sea"] >>> mixture
-    = ngram.adapt(base, pirate, folds=2, discount_fallback=fallback) >>>
-    mixture.next_tokens("", k=1)[0][0] 'arr'
+    >>> lines = ["a rose is red", "a sky is blue"]
+    >>> base = ngram.train(lines, discount_fallback=fallback)
+    >>> pirate = ["arr the rose", "arr the sea"]
+    >>> mixture = ngram.adapt(base, pirate, folds=2, discount_fallback=fallback)
+    >>> mixture.next_tokens("", k=1)[0][0]
+    'arr'
     """
     if kind not in ("linear", "context"):
         raise InputError(f"kind is {kind!r}: adapted models mix 'linear' or 'context'.")
