@@ -11,6 +11,7 @@ method and for `Counts`, which give the model of the text they were made of. The
 corpus and options give the same bytes for any number of threads.
 """
 
+import math
 import operator
 import os
 import re
@@ -311,13 +312,15 @@ class Options:
     def of(cls, order: int, **arguments: Unpack[Arguments]) -> Self:
         """Check the arguments of a caller, before any text is read."""
         most = "Most models use 3 to 5."
-        order = _integer("order", order, least=1, most=MAX_ORDER, advice=most)
+        order = checked_integer("order", order, least=1, most=MAX_ORDER, advice=most)
         prune = _numbers("prune", arguments.get("prune", ()))
-        thresholds = tuple(_integer("prune", t, least=0, most=2**63 - 1) for t in prune)
+        thresholds = tuple(
+            checked_integer("prune", t, least=0, most=2**63 - 1) for t in prune
+        )
         pruning_thresholds(thresholds, order)
         fallback = arguments.get("discount_fallback")
         vocab_pad = arguments.get("vocab_pad", 0)
-        vocab_pad = _integer("vocab_pad", vocab_pad, least=0, most=2**53)
+        vocab_pad = checked_integer("vocab_pad", vocab_pad, least=0, most=2**53)
         interpolate_unigrams = bool(arguments.get("interpolate_unigrams", True))
         if vocab_pad and not interpolate_unigrams:
             raise InputError(
@@ -584,8 +587,13 @@ def _check_corpus(tokens: TokenIds, sources: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def _integer(
-    name: str, value: object, *, least: int, most: int, advice: str = ""
+def checked_integer(
+    name: str,
+    value: object,
+    *,
+    least: int,
+    most: float = math.inf,
+    advice: str = "",
 ) -> int:
     """Return an integer as such, of whatever type; no float, no bool."""
     try:
@@ -595,8 +603,9 @@ def _integer(
     except TypeError:
         number = least - 1
     if not least <= number <= most:
+        limit = "up" if most == math.inf else f"to {most}"
         raise InputError(
-            f"{name} is {value!r}: pass an integer from {least} to {most}."
+            f"{name} is {value!r}: pass an integer from {least} {limit}."
             f"{advice and ' '}{advice}"
         )
     return number

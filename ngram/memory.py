@@ -84,7 +84,7 @@ class MemoryBudget:
             raise InputError(
                 f"temp_dir is {folder!r}: pass a folder that exists and can be written."
             )
-        return cls(_bytes(DEFAULT if memory is None else memory), folder)
+        return cls(_budget(DEFAULT if memory is None else memory), folder)
 
     @property
     def id_bytes(self) -> int:
@@ -193,18 +193,32 @@ def temporary_bytes(positions: int, ngrams: int) -> int:
     return positions * 12 + 29 * ngrams
 
 
-def _bytes(memory: int | str) -> int:
-    """Return a budget in bytes: of a number, or of text like "4G" or "80%"."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%|[KMGT]?)i?[Bb]?", str(memory).strip())
-    percent = match is not None and match[2] == "%"
-    if match is None or not 0 < float(match[1]) <= (100 if percent else math.inf):
+def parse_bytes(value: int | str) -> int | None:
+    """Return a number of bytes: of a number, or of text like "4G"; None if of neither.
+
+    K, M, G and T are powers of 1024, also in lower case.
+    """
+    pattern = r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?"
+    match = re.fullmatch(pattern, str(value).strip(), re.ASCII | re.IGNORECASE)
+    if match is None:
+        return None
+    size = float(match[1]) * UNITS[match[2].upper()]
+    return int(size) if math.isfinite(size) else None
+
+
+def _budget(memory: int | str) -> int:
+    """Return a budget in bytes: as `parse_bytes`, or of text like "80%"."""
+    share = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", str(memory).strip(), re.ASCII)
+    if share is None:
+        size = parse_bytes(memory)
+    else:
+        percent = float(share[1])
+        size = int(percent / 100 * _physical_memory()) if percent <= 100 else None
+    if not size:
         raise InputError(
             f"memory is {memory!r}: pass bytes, or a text like '4G', '512M' or '80%'."
         )
-    number = float(match[1])
-    if percent:
-        return int(number / 100 * _physical_memory())
-    return int(number * UNITS[match[2]])
+    return size
 
 
 def _physical_memory() -> int:

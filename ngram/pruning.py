@@ -9,8 +9,6 @@ counts is part of training: `ngram.train(prune=...)`.
 """
 
 import math
-import operator
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,9 +17,7 @@ from typing import (
     Literal,
     NamedTuple,
     Self,
-    SupportsIndex,
     TypeAlias,
-    cast,
     get_args,
 )
 
@@ -31,7 +27,8 @@ from numpy.typing import NDArray
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.pruning import BINS, Pruner
 from ngram.errors import InputError
-from ngram.memory import UNITS
+from ngram.estimate import checked_integer
+from ngram.memory import parse_bytes
 from ngram.model import Model, Progress
 from ngram.threads import thread_count
 from ngram.vocabulary import Vocabulary
@@ -146,7 +143,7 @@ def prune(
     if vocabulary_size is not None and vocabulary_size < len(vocabulary):
         ngrams, vocabulary = job.fold(ngrams, vocabulary, vocabulary_size)
     record = {
-        "method": method,
+        "method": None if target.is_absent() else method,
         "history": history if isinstance(history, str) else "model",
         **target.record(),
         "vocabulary_size": vocabulary_size,
@@ -211,7 +208,9 @@ class _Target:
             )
         return cls(
             None if threshold is None else _threshold(threshold),
-            None if max_ngrams is None else _integer("max_ngrams", max_ngrams, least=1),
+            None
+            if max_ngrams is None
+            else checked_integer("max_ngrams", max_ngrams, least=1),
             None if max_bytes is None else _bytes(max_bytes),
         )
 
@@ -253,25 +252,13 @@ def _threshold(value: object) -> float:
     return number
 
 
-def _integer(name: str, value: object, *, least: int) -> int:
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        number = operator.index(cast(SupportsIndex, value))
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise InputError(f"{name} is {value!r}: pass an integer from {least} up.")
-    return number
-
-
 def _bytes(value: int | str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", str(value).strip(), re.I)
-    if match is None:
+    size = parse_bytes(value)
+    if size is None:
         raise InputError(
             f"max_bytes is {value!r}: pass a number of bytes, or a text like '50M'."
         )
-    return int(float(match[1]) * UNITS[match[2].upper()])
+    return size
 
 
 def _check(
@@ -290,7 +277,7 @@ def _check(
         names = " or ".join(map(repr, METHODS))
         raise InputError(f"method is {method!r}: pass {names}.")
     if vocabulary_size is not None:
-        _integer("vocabulary_size", vocabulary_size, least=SPECIALS)
+        checked_integer("vocabulary_size", vocabulary_size, least=SPECIALS)
     if target.is_absent() and vocabulary_size is None:
         raise InputError(
             "nothing says how much to prune: pass threshold, max_ngrams, max_bytes or"
