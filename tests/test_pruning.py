@@ -1,6 +1,8 @@
 """Pruning: criteria against their definition, selection, sums to one, and errors."""
 
+import json
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -9,7 +11,9 @@ from test_ngrams import assert_sums_are_one, normal_model
 
 import ngram
 from ngram._core.pruning import Pruner
+from ngram.cli.group import run
 from ngram.errors import InputError
+from ngram.memory import parse_bytes
 
 SENTENCES = [
     "the cat sat on the mat",
@@ -237,3 +241,182 @@ def test_successor_lists_are_rebuilt():
         SENTENCES, order=3, discount_fallback=(0.5, 1, 1.5), successors=True
     )
     assert ngram.prune(model, max_ngrams=40).successors is not None
+
+
+# --- command -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def path(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("pruning") / "model.ngram"
+    model.save(path)
+    return path
+
+
+@pytest.fixture
+def call(capsys):
+    """Return a function that runs `ngram prune`: status, stdout, stderr."""
+
+    def call(*arguments):
+        status = run(["prune", *map(str, arguments)])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def test_the_command_explains_itself(call):
+    status, out, _ = call("--help")
+    assert status == 0
+    assert "--threshold" in out
+    assert "--json" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["--threshold", "1e-2"], {"threshold": 1e-2}),
+        (["--ngrams", "40"], {"max_ngrams": 40}),
+        (["--size", "5.5K"], {"max_bytes": 5632}),
+        (["--vocabulary-size", "8"], {"vocabulary_size": 8}),
+        (
+            ["--ngrams", "40", "--method", "weighted-difference"],
+            {"max_ngrams": 40, "method": "weighted-difference"},
+        ),
+        (
+            ["--threshold", "0.01", "--history", "chain", "--threads", "2"],
+            {"threshold": 0.01, "history": "chain"},
+        ),
+    ],
+    ids=" ".join,
+)
+def test_the_command_writes_the_model_of_the_function(
+    call, model, path, tmp_path, arguments, options
+):
+    status, out, err = call(path, "-o", tmp_path / "small.ngram", *arguments)
+    assert (status, out) == (0, "")
+    small = ngram.prune(model, **options)
+    small.save(tmp_path / "expected.ngram")
+    written = (tmp_path / "small.ngram").read_bytes()
+    assert written == (tmp_path / "expected.ngram").read_bytes()
+    (line,) = err.splitlines()
+    assert f"{sum(small.table.counts):,} of {sum(model.table.counts):,} n-grams" in line
+    assert f"{len(written):,} of {path.stat().st_size:,} bytes" in line
+
+
+def test_the_command_reads_and_writes_arpa(call, model, path, tmp_path):
+    model.write_arpa(tmp_path / "model.arpa")
+    small = ngram.prune(model, max_ngrams=40, history=model)
+    small.write_arpa(tmp_path / "expected.arpa")
+    for name in (path, tmp_path / "model.arpa"):
+        target = tmp_path / "small.arpa"
+        history = tmp_path / "model.arpa"
+        status, *_ = call(name, "-o", target, "--ngrams", 40, "--history", history)
+        assert status == 0
+        assert (
+            ngram.read_arpa(target).table.counts
+            == ngram.read_arpa(tmp_path / "expected.arpa").table.counts
+        )
+
+
+def test_the_command_writes_arpa_to_stdout(path, capfdbinary):
+    assert run(["prune", str(path), "-o", "-", "--ngrams", "40"]) == 0
+    assert capfdbinary.readouterr().out.startswith(b"\\data\\\nngram 1=")
+
+
+def test_json_says_what_was_pruned(call, model, path, tmp_path):
+    target = tmp_path / "small.ngram"
+    status, out, _ = call(path, "-o", target, "--ngrams", 40, "--json")
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["output"] == str(target)
+    assert sum(answer["ngrams"]) == 40
+    assert answer["bytes"] == target.stat().st_size
+    assert answer["bytes_before"] == path.stat().st_size
+    (record,) = answer["training"]["pruning"]
+    assert record == {
+        "method": "entropy",
+        "history": "stationary",
+        "max_ngrams": 40,
+        "vocabulary_size": None,
+        "ngrams_before": list(model.table.counts),
+    }
+
+
+def test_info_shows_every_pruning(call, model, path, tmp_path, capsys):
+    small, smaller = tmp_path / "small.ngram", tmp_path / "smaller.ngram"
+    assert call(path, "-o", small, "--ngrams", 40, "--history", "chain")[0] == 0
+    assert call(small, "-o", smaller, "--vocabulary-size", 9)[0] == 0
+    assert run(["info", str(smaller)]) == 0
+    rows = re.findall("^pruned by +(.*)$", capsys.readouterr().out, re.MULTILINE)
+    before = sum(model.table.counts)
+    assert rows == [
+        f"entropy, history chain, max_ngrams 40; from {before} n-grams",
+        "history stationary, vocabulary_size 9; from 40 n-grams",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ([], 2, "say how much to prune: --threshold"),
+        (["--threshold", "1e-8", "--ngrams", "9"], 2, "only one of --threshold"),
+        (["--threshold", "-1"], 2, "--threshold"),
+        (["--threshold", "nan"], 1, "threshold is nan: pass a number from 0 up"),
+        (["--ngrams", "0"], 2, "--ngrams"),
+        (["--ngrams", "3"], 1, "--ngrams is 3, but there are"),
+        (["--ngrams", "3"], 1, "drop words with --vocabulary-size."),
+        (["--size", "1K"], 1, "--size is 1024, but a model file of the"),
+        (["--size", "many"], 1, "--size is 'many': pass a number of bytes"),
+        (["--size", "1" + "0" * 400], 1, "pass a number of bytes"),
+        (["--vocabulary-size", "2"], 2, "--vocabulary-size"),
+        (["--threshold", "0", "--method", "rank"], 1, "method is 'rank'"),
+        (["--threshold", "0", "--history", "absent"], 1, "absent: "),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(
+    call, path, tmp_path, arguments, status, words
+):
+    answer, out, err = call(path, "-o", tmp_path / "small.ngram", *arguments)
+    assert (answer, out) == (status, "")
+    assert words in err.splitlines()[-1]
+    assert err.splitlines()[-1].startswith("Error: ")
+    assert len(err.splitlines()) == 1 or status == 2
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("model_name", "output", "options", "words"),
+    [
+        ("absent.ngram", "small.ngram", [], "absent.ngram: No such file"),
+        # The model does not exist: its error would come first.
+        ("absent.ngram", "absent/small.ngram", [], "absent/small.ngram"),
+        ("absent.ngram", "small.ngram.gz", [], "small.ngram.gz"),
+        ("absent.ngram", "-", ["--json"], "stdout cannot carry both"),
+        ("-", "small.ngram", ["--history", "-"], "stdin cannot be both"),
+    ],
+)
+def test_files_that_cannot_be_used_are_named(
+    call, tmp_path, monkeypatch, model_name, output, options, words
+):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = call(model_name, "-o", output, "--threshold", "0", *options)
+    assert status in (1, 2)
+    assert words in err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        (7, 7),
+        ("50M", 50 << 20),
+        ("1.5 k", 1536),
+        ("2GiB", 2 << 30),
+        ("80%", None),
+        ("-1", None),
+        ("5\u212a", None),  # the sign of Kelvin is a k to regular expressions
+        ("9" * 400, None),
+    ],
+)
+def test_sizes_are_read_as_people_write_them(value, size):
+    assert parse_bytes(value) == size

@@ -17,6 +17,7 @@ COMMANDS = (
     "train",
     "count",
     "merge",
+    "prune",
     "score",
     "perplexity",
     "next",
@@ -47,6 +48,10 @@ ADVICE = {
     "pass heldout, text": "pass --heldout FILE, text",
     "Pass heldout.": "Pass --heldout FILE.",
     "heldout has no effect with smoothing=": "--heldout has no effect with smoothing ",
+    "max_bytes is": "--size is",
+    "max_ngrams is": "--ngrams is",
+    "with vocabulary_size.": "with --vocabulary-size.",
+    "Pass vocabulary_size to": "Use --vocabulary-size to",
     ": ngram.read_arpa(path)": "",
     " Open it with ngram.load.": " Give it a name that does not end in .arpa.",
 }

@@ -48,6 +48,7 @@ def print_info(info: dict[str, Any]) -> None:
     rows += [("trained on", text) for text in texts(training.get("sources", ()))]
     for name, value in training.get("options", {}).items():
         rows.append((f"option {name}", str(value)))
+    rows += [("pruned by", how) for how in prunings(training.get("pruning", ()))]
     if "version" in training:
         rows.append(("trained with", f"ngram {training['version']}"))
     print_table(rows, "<<")
@@ -76,6 +77,17 @@ def texts(sources: Iterable[dict[str, Any]]) -> Iterator[str]:
     for source in sources:
         what = ", ".join(f"{k} {v}" for k, v in source.items() if k != "name")
         yield f"{source['name']} ({what})"
+
+
+def prunings(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield one line for each time that a model was pruned."""
+    for record in records:
+        what = [
+            str(value) if name == "method" else f"{name} {value}"
+            for name, value in record.items()
+            if value is not None and name != "ngrams_before"
+        ]
+        yield f"{', '.join(what)}; from {sum(record['ngrams_before']):,} n-grams"
 
 
 def orders(info: dict[str, Any]) -> list[tuple[str, ...]]:
