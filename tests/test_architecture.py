@@ -44,6 +44,7 @@ MODULES = [
     "classes",
     "skip",
     "mixture",
+    "lmplz",
     "demo",
     "cli",
 ]

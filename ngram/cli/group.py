@@ -17,6 +17,7 @@ COMMANDS = (
     "train",
     "count",
     "merge",
+    "lmplz",
     "score",
     "perplexity",
     "next",
