@@ -63,6 +63,7 @@ KERNELS = [
 ]
 TOPICS = [
     "progress",
+    "buffer",
     "vocabulary",
     "text",
     "counts",

@@ -12,6 +12,7 @@ from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
+from ngram._core.buffer cimport Buffer
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.vocabulary cimport view_array
 
