@@ -22,7 +22,6 @@ cdef extern from "ngrams/sorted_ngrams.hpp" namespace "ngram" nogil:
         vector[NgramLevel] levels
         size_t order() noexcept
 
-    void check(const CSortedNgrams& ngrams) except +raise_ngram_error
     void expand_words(const CSortedNgrams& ngrams, size_t order, size_t begin,
                       size_t end, uint32_t* words) noexcept
 

@@ -33,6 +33,12 @@ cdef extern from "ngrams/backoff_weights.hpp" namespace "ngram" nogil:
     ) except +raise_ngram_error
 
 
+cdef extern from "ngrams/check.hpp" namespace "ngram" nogil:
+    void check(
+        const CSortedNgrams& ngrams, unsigned threads, Progress& progress
+    ) except +raise_ngram_error
+
+
 cdef class _Owner:
     """Keeps the n-grams alive as long as an array of them lives."""
 
@@ -209,8 +215,9 @@ cdef class SortedNgrams:
                 &level.log10_backoff, np.ascontiguousarray(log10_backoff, np.float32)
             )
             pointer.get().levels.push_back(move(level))
+        cdef unique_ptr[Progress] watched = watch(None)
         with nogil:
-            check(pointer.get()[0])
+            check(pointer.get()[0], 1, watched.get()[0])
         return wrap_ngrams(pointer)
 
     def __eq__(self, other):
