@@ -10,14 +10,8 @@ from ngram._core.buffer cimport (
 )
 from ngram._core.model cimport Bucketed, Table
 from ngram._core.progress cimport Progress, raise_ngram_error
+from ngram._core.text cimport TokenizerKind
 from ngram._core.vocabulary cimport CVocabulary, Vocabulary
-
-
-cdef extern from "text/tokenizer.hpp" namespace "ngram" nogil:
-    cdef enum class TokenizerKind(uint8_t):
-        kWhitespace
-        kCharacters
-        kBytes
 
 
 cdef extern from "scoring/sentences.hpp" namespace "ngram" nogil:
