@@ -2,8 +2,8 @@
 
     python benchmarks/bench_pruning.py MODEL TEXT --ngrams 10000000 3000000 1000000
 
-MODEL is a model file or ARPA, TEXT held-out text with one sentence a line. Unknown words
-are left out: what pruning does to them says nothing. That a pruned model still sums to
+MODEL is a model file or ARPA, TEXT held-out text, a sentence a line. Unknown words are
+left out: what pruning does to them says nothing. That a pruned model still sums to
 one is proved in `tests/test_pruning.py`.
 """
 

@@ -12,7 +12,7 @@ import io
 import os
 import stat
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING
 
 from ngram._core import arpa as _arpa
@@ -106,6 +106,7 @@ def format_arpa(
     vocabulary: "Vocabulary",
     path: str | os.PathLike[str] | IO[bytes],
     *,
+    comments: Iterable[str] = (),
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -119,6 +120,8 @@ def format_arpa(
     path : path-like or binary file object
         Names ending in `.gz`, `.bz2`, `.xz` or `.zst` are compressed; "-" is stdout. A
         path gets its final name when it is complete; an object is written to as it is.
+    comments : iterable of str, default=()
+        Lines before the n-grams, each behind `# `; readers pass over them.
     threads : int, default=None
         By default, all processors. The bytes do not depend on it.
     progress : callable(stage, done, total), default=None
@@ -140,11 +143,13 @@ def format_arpa(
                 f"{type(path).__name__}."
             )
         name = str(getattr(path, "name", None) or type(path).__name__)
+        path.write(comment_lines(comments))
         _arpa.write_arpa(
             ngrams, vocabulary, path, name, threads=count, progress=progress
         )
         return
     with atomic_output(path) as sink:
+        sink.write(comment_lines(comments))
         _arpa.write_arpa(
             ngrams,
             vocabulary,
@@ -153,6 +158,12 @@ def format_arpa(
             threads=count,
             progress=progress,
         )
+
+
+def comment_lines(comments: Iterable[str]) -> bytes:
+    """Return comments as they stand before the n-grams."""
+    lines = "".join(f"# {comment}\n" for comment in comments)
+    return lines.encode("utf-8", "surrogateescape")
 
 
 def _plain_file(path: str | os.PathLike[str] | IO[bytes]) -> str | None:

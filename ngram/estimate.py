@@ -179,15 +179,15 @@ def train(
     )
     if output is not None:
         check_output(output, compressible=False)
-    estimate = _estimate(corpus, options, progress)
+    made = estimate(corpus, options, progress)
     in_place = output is not None and not successors and is_file_output(output)
     model = Model.from_ngrams(
-        estimate.ngrams,
-        estimate.vocabulary,
+        made.ngrams,
+        made.vocabulary,
         tokenizer=options.tokenizer,
-        discounts=estimate.discounts,
-        counts_of_counts=estimate.counts_of_counts,
-        training=estimate.training,
+        discounts=made.discounts,
+        counts_of_counts=made.counts_of_counts,
+        training=made.training,
         threads=options.threads,
         progress=progress,
         consume=True,
@@ -243,20 +243,20 @@ def train_arpa(
         As `Model.info`, as far as it concerns the estimate.
     """
     checked = Options.for_corpus(corpus, order=order, **options)
-    estimate = _estimate(corpus, checked, progress)
+    made = estimate(corpus, checked, progress)
     format_arpa(
-        estimate.ngrams,
-        estimate.vocabulary,
+        made.ngrams,
+        made.vocabulary,
         path,
         threads=checked.threads,
         progress=progress,
     )
     return {
         "order": checked.order,
-        "ngrams": list(estimate.ngrams.counts),
-        "discounts": estimate.discounts,
-        "counts_of_counts": estimate.counts_of_counts,
-        "training": estimate.training,
+        "ngrams": list(made.ngrams.counts),
+        "discounts": made.discounts,
+        "counts_of_counts": made.counts_of_counts,
+        "training": made.training,
     }
 
 
@@ -399,7 +399,9 @@ def _check_smoothing(
 
 
 @dataclass(frozen=True)
-class _Estimate:
+class Estimate:
+    """What estimation gives, before it is stored."""
+
     ngrams: SortedNgrams
     vocabulary: Vocabulary
     discounts: list[list[float]] | None  # D1, D2, D3+ of every order
@@ -407,8 +409,35 @@ class _Estimate:
     training: dict[str, Any]
 
 
-def _estimate(corpus: object, options: Options, progress: Progress | None) -> _Estimate:
+class Steps:
+    """Looks on as text becomes an estimate: at the text, then at the discounts."""
+
+    def corpus(
+        self,
+        tokens: TokenIds,
+        vocabulary: Vocabulary,
+        sources: Sequence[dict[str, Any]],
+    ) -> None:
+        """Refuse a text that no model can be made of."""
+        if sum(source["tokens"] for source in sources) == 0:
+            names = ", ".join(source["name"] for source in sources)
+            raise InputError(
+                f"the corpus has no words: {tokens.sentences} sentences in {names}, all"
+                " empty. Pass text with one sentence on each line."
+            )
+
+    def discounts(self, estimator: Estimator, method: SmoothingMethod) -> None:
+        """Do nothing: any discounts will do."""
+
+
+def estimate(
+    corpus: object,
+    options: Options,
+    progress: Progress | None,
+    steps: Steps | None = None,
+) -> Estimate:
     """Run the steps from text or counts to sorted n-grams."""
+    steps = steps or Steps()
     if isinstance(corpus, Counts):
         return _estimate_counts(corpus.truncated(options.order), options, progress)
     tokens, vocabulary, sources = read_corpus(
@@ -419,10 +448,10 @@ def _estimate(corpus: object, options: Options, progress: Progress | None) -> _E
         budget=options.budget if _streams(options.smoothing) else None,
         progress=progress,
     )
-    _check_corpus(tokens, sources)
+    steps.corpus(tokens, vocabulary, sources)
     consume = not (isinstance(corpus, tuple) and corpus[0] is tokens)
     if _streams(options.smoothing):
-        smoothed = _smooth_text(tokens, vocabulary, options, consume, progress)
+        smoothed = _smooth_text(tokens, vocabulary, options, consume, progress, steps)
     else:
         counts = _count_text(tokens, vocabulary, options, consume, progress)
         smoothed = _smooth_counts(counts, vocabulary, options, progress)
@@ -431,7 +460,7 @@ def _estimate(corpus: object, options: Options, progress: Progress | None) -> _E
 
 def _estimate_counts(
     counts: Counts, options: Options, progress: Progress | None
-) -> _Estimate:
+) -> Estimate:
     """Run the steps from counts to sorted n-grams."""
     words = counts.ngrams.level(1)[2]
     if words.sum() == words[2]:
@@ -470,6 +499,7 @@ def _smooth_text(
     options: Options,
     consume: bool,
     progress: Progress | None,
+    steps: Steps,
 ) -> Smoothed:
     """Count and smooth in one go."""
     estimator = Estimator(
@@ -485,6 +515,7 @@ def _smooth_text(
         progress=progress,
     )
     method = options.smoothing.fit(estimator.counts_of_counts)
+    steps.discounts(estimator, method)
     ngrams, kept = estimator.smooth(
         method.numbers().astype(np.float32),
         interpolate_unigrams=options.interpolate_unigrams,
@@ -553,7 +584,7 @@ def _estimate_of(
     vocabulary: Vocabulary,
     sources: Sequence[dict[str, Any]],
     options: Options,
-) -> _Estimate:
+) -> Estimate:
     """Return n-grams with their words, and how they were made."""
     method = options.smoothing
     training = {
@@ -573,18 +604,9 @@ def _estimate_of(
         discounts = method.numbers().tolist()
     if len(smoothed.kept) < len(vocabulary):
         vocabulary = vocabulary.subset(smoothed.kept)
-    return _Estimate(
+    return Estimate(
         smoothed.ngrams, vocabulary, discounts, smoothed.counts_of_counts, training
     )
-
-
-def _check_corpus(tokens: TokenIds, sources: Sequence[dict[str, Any]]) -> None:
-    if sum(source["tokens"] for source in sources) == 0:
-        names = ", ".join(source["name"] for source in sources)
-        raise InputError(
-            f"the corpus has no words: {tokens.sentences} sentences in {names}, all"
-            " empty. Pass text with one sentence on each line."
-        )
 
 
 def checked_integer(

@@ -44,6 +44,7 @@ MODULES = [
     "classes",
     "skip",
     "mixture",
+    "lmplz",
     "demo",
     "cli",
 ]
@@ -62,6 +63,7 @@ KERNELS = [
 ]
 TOPICS = [
     "progress",
+    "buffer",
     "vocabulary",
     "text",
     "counts",

@@ -404,7 +404,7 @@ def test_wrong_arguments_are_refused(model):
         ScoringModel(table, None)
     with pytest.raises(InputError, match="they belong to different models"):
         ScoringModel(table, Vocabulary.from_words(["a"]))
-    with pytest.raises(InputError, match="tokenizer is 'bpe'"):
+    with pytest.raises(InputError, match="no native tokenizer 'bpe'"):
         ScoringModel(table, vocabulary, "bpe")
 
 

@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 from ngram._core.model import Table
 from ngram._core.vocabulary import Vocabulary
 
-TOKENIZERS: tuple[str, ...]
-
 class State:
     @property
     def words(self) -> tuple[int, ...]: ...

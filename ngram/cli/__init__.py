@@ -1,7 +1,8 @@
 """The command `ngram`: one file per subcommand, each thin (parse, call, print).
 
 Results go to stdout, everything else to stderr. Exit status: 0 done, 1 error, 2 wrong
-usage, 130 interrupted by Ctrl-C. Nothing heavy is imported before a command needs it.
+usage, 130 interrupted by Ctrl-C, 141 nobody reads stdout any more. Nothing heavy is
+imported before a command needs it.
 """
 
 import signal

@@ -18,6 +18,7 @@ COMMANDS = (
     "count",
     "merge",
     "prune",
+    "lmplz",
     "score",
     "perplexity",
     "next",
@@ -55,6 +56,8 @@ ADVICE = {
     ": ngram.read_arpa(path)": "",
     " Open it with ngram.load.": " Give it a name that does not end in .arpa.",
 }
+# What a shell sees of a program that SIGPIPE ends: nobody reads its output.
+BROKEN_PIPE = 128 + 13
 # Of writing to stdout; the errors of files name their path.
 OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -70,6 +73,13 @@ class CommandGroup(click.Group):
             return None
         command: click.Command = import_module(f"ngram.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader left: nobody to tell
+            silence_stdout()
+            raise click.exceptions.Exit(BROKEN_PIPE) from None  # click would say 1
 
 
 @click.group(
@@ -107,8 +117,8 @@ def run(arguments: list[str]) -> int:
         return 130
     except (NgramError, OSError, MemoryError) as error:
         silence_stdout()
-        if isinstance(error, OSError) and error.errno == errno.EPIPE:
-            return 1  # the reader left: nobody to tell
+        if isinstance(error, BrokenPipeError):  # of what was still to be flushed
+            return BROKEN_PIPE
         click.echo(f"Error: {sentence(error)}", err=True)
         return 1
     return status if isinstance(status, int) else 0

@@ -12,13 +12,11 @@ from libcpp.vector cimport vector
 
 import numpy as np
 
+from ngram._core.buffer cimport Span, const_uint32
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.text cimport TokenIds
-from ngram._core.vocabulary cimport Span
 
 from ngram.errors import InputError
-
-ctypedef const uint32_t const_uint32
 
 
 cdef extern from "classes/bigrams.hpp" namespace "ngram::classes" nogil:

@@ -5,8 +5,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from libcpp.memory cimport shared_ptr
 from libcpp.vector cimport vector
 
+from ngram._core.buffer cimport Buffer
 from ngram._core.progress cimport raise_ngram_error
-from ngram._core.vocabulary cimport Buffer
 
 
 cdef extern from "counts/ngram_counts.hpp" namespace "ngram" nogil:

@@ -14,16 +14,21 @@ from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
+from ngram._core.buffer cimport (
+    Buffer,
+    Span,
+    const_char,
+    const_double,
+    const_int64,
+    const_uint8,
+    const_uint32,
+)
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.text cimport TokenIds
 from ngram._core.vocabulary cimport (
-    Buffer,
     CVocabulary,
     CVocabularyBuilder,
-    Span,
     Vocabulary,
-    const_char,
-    const_uint32,
     view_array,
     wrap_vocabulary,
 )
@@ -31,10 +36,6 @@ from ngram._core.vocabulary cimport (
 import numpy as np
 
 from ngram.errors import InputError, ModelFileError
-
-ctypedef const uint8_t const_byte
-ctypedef const double const_double
-ctypedef const int64_t const_int64
 
 
 cdef extern from "counts/count_ngrams.hpp" namespace "ngram" nogil:
@@ -77,9 +78,9 @@ cdef extern from "counts/count_file.hpp" namespace "ngram" nogil:
     cdef cppclass LevelBytes:
         LevelBytes() noexcept
         size_t size
-        Span[const_byte] children
-        Span[const_byte] words
-        Span[const_byte] counts
+        Span[const_uint8] children
+        Span[const_uint8] words
+        Span[const_uint8] counts
         Span[const_double] fractions
 
     vector[EncodedLevel] encode_counts(
@@ -92,7 +93,7 @@ cdef extern from "counts/count_file.hpp" namespace "ngram" nogil:
         const CVocabulary& vocabulary
     ) except +raise_ngram_error
     shared_ptr[CVocabulary] decode_vocabulary(
-        Span[const_char] strings, Span[const_byte] lengths, size_t size
+        Span[const_char] strings, Span[const_uint8] lengths, size_t size
     ) except +raise_ngram_error
 
 
@@ -147,10 +148,10 @@ cdef object copy_bytes(Buffer[uint8_t]& source):
     return array
 
 
-cdef Span[const_byte] byte_span(const uint8_t[::1] array) noexcept:
+cdef Span[const_uint8] byte_span(const uint8_t[::1] array) noexcept:
     if array.shape[0] == 0:
-        return Span[const_byte]()
-    return Span[const_byte](&array[0], array.shape[0])
+        return Span[const_uint8]()
+    return Span[const_uint8](&array[0], array.shape[0])
 
 
 cdef object copy_ids(Buffer[uint32_t]& source):
@@ -187,7 +188,7 @@ def read_vocabulary(const uint8_t[::1] strings, const uint8_t[::1] lengths, size
     cdef Span[const_char] characters
     if strings.shape[0]:
         characters = Span[const_char](<const char*>&strings[0], strings.shape[0])
-    cdef Span[const_byte] numbers = byte_span(lengths)
+    cdef Span[const_uint8] numbers = byte_span(lengths)
     cdef size_t words = size
     cdef shared_ptr[CVocabulary] pointer
     with nogil:

@@ -18,16 +18,13 @@ import os
 
 import numpy as np
 
+from ngram._core.buffer cimport Buffer, Span, const_double, const_uint8
 from ngram._core.counts cimport CNgramCounts, NgramCounts
 from ngram._core.ngrams cimport CSortedNgrams, wrap_ngrams
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.text cimport Spill, TokenIds
-from ngram._core.vocabulary cimport Buffer, Span
 
 from ngram.errors import InputError
-
-ctypedef const uint8_t const_byte
-ctypedef const double const_double
 
 
 cdef extern from "counts/count_trie.hpp" namespace "ngram" nogil:
@@ -45,7 +42,7 @@ cdef extern from "counts/count_trie.hpp" namespace "ngram" nogil:
         unsigned threads
         MemoryPlan plan
         vector[uint64_t] thresholds
-        Span[const_byte] listed
+        Span[const_uint8] listed
 
     cdef cppclass CountTrie:
         pass
@@ -113,7 +110,7 @@ cdef CountOptions count_options(unsigned order, unsigned threads, prune,
             raise InputError(
                 f"listed has {listed.shape[0]} entries for {vocabulary_size} words"
             )
-        options.listed = Span[const_byte](&listed[0], listed.shape[0])
+        options.listed = Span[const_uint8](&listed[0], listed.shape[0])
     return options
 
 

@@ -5,20 +5,13 @@ from libcpp cimport bool as cbool
 from libcpp.memory cimport shared_ptr
 from libcpp.vector cimport vector
 
+from ngram._core.buffer cimport Span, const_uint32, const_uint64
 from ngram._core.ngrams cimport CSortedNgrams
 from ngram._core.progress cimport Progress, raise_ngram_error
 
 
-cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
-    cdef cppclass WordSpan "ngram::Span<const std::uint32_t>":
-        WordSpan() noexcept
-        WordSpan(const uint32_t* data, size_t size) noexcept
-        const uint32_t* data() noexcept
-        size_t size() noexcept
-
-    cdef cppclass NumberSpan "ngram::Span<const std::uint64_t>":
-        NumberSpan() noexcept
-        NumberSpan(const uint64_t* data, size_t size) noexcept
+ctypedef Span[const_uint32] WordSpan
+ctypedef Span[const_uint64] NumberSpan
 
 
 cdef extern from "model/bucketed.hpp" namespace "ngram::bucketed" nogil:

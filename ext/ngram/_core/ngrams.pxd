@@ -5,16 +5,8 @@ from libc.stdint cimport uint32_t
 from libcpp.memory cimport shared_ptr
 from libcpp.vector cimport vector
 
+from ngram._core.buffer cimport Buffer
 from ngram._core.progress cimport raise_ngram_error
-
-
-cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
-    cdef cppclass Buffer[T]:
-        Buffer() noexcept
-        T* data() noexcept
-        size_t size() noexcept
-        void resize(size_t size) except +raise_ngram_error
-        void clear() noexcept
 
 
 cdef extern from "ngrams/sorted_ngrams.hpp" namespace "ngram" nogil:
@@ -30,7 +22,6 @@ cdef extern from "ngrams/sorted_ngrams.hpp" namespace "ngram" nogil:
         vector[NgramLevel] levels
         size_t order() noexcept
 
-    void check(const CSortedNgrams& ngrams) except +raise_ngram_error
     void expand_words(const CSortedNgrams& ngrams, size_t order, size_t begin,
                       size_t end, uint32_t* words) noexcept
 

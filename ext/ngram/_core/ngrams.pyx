@@ -12,6 +12,7 @@ from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
+from ngram._core.buffer cimport Buffer
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.vocabulary cimport view_array
 
@@ -28,6 +29,12 @@ cdef extern from "ngrams/prefixes.hpp" namespace "ngram" nogil:
 
 cdef extern from "ngrams/backoff_weights.hpp" namespace "ngram" nogil:
     shared_ptr[CSortedNgrams] renormalized(
+        const CSortedNgrams& ngrams, unsigned threads, Progress& progress
+    ) except +raise_ngram_error
+
+
+cdef extern from "ngrams/check.hpp" namespace "ngram" nogil:
+    void check(
         const CSortedNgrams& ngrams, unsigned threads, Progress& progress
     ) except +raise_ngram_error
 
@@ -208,8 +215,9 @@ cdef class SortedNgrams:
                 &level.log10_backoff, np.ascontiguousarray(log10_backoff, np.float32)
             )
             pointer.get().levels.push_back(move(level))
+        cdef unique_ptr[Progress] watched = watch(None)
         with nogil:
-            check(pointer.get()[0])
+            check(pointer.get()[0], 1, watched.get()[0])
         return wrap_ngrams(pointer)
 
     def __eq__(self, other):

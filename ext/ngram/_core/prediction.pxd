@@ -5,17 +5,13 @@ from libc.stdint cimport uint32_t, uint64_t
 from libcpp.memory cimport shared_ptr
 from libcpp.vector cimport vector
 
+from ngram._core.buffer cimport Span, const_uint64
 from ngram._core.model cimport Bucketed, Table, WordSpan
 from ngram._core.progress cimport Progress, raise_ngram_error
 from ngram._core.scoring cimport ScoringModel
 
 
-cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
-    cdef cppclass PackedSpan "ngram::Span<const std::uint64_t>":
-        PackedSpan() noexcept
-        PackedSpan(const uint64_t* data, size_t size) noexcept
-        const uint64_t* data() noexcept
-        size_t size() noexcept
+ctypedef Span[const_uint64] PackedSpan
 
 
 cdef extern from "prediction/successors.hpp" namespace "ngram" nogil:

@@ -11,20 +11,13 @@ from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
-from ngram._core.ngrams cimport Buffer, CSortedNgrams, NgramLevel, SortedNgrams, wrap_ngrams
+from ngram._core.buffer cimport Buffer, Span, const_float, const_uint32
+from ngram._core.ngrams cimport CSortedNgrams, NgramLevel, SortedNgrams, wrap_ngrams
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
 
 import numpy as np
 
 from ngram.errors import InputError
-
-
-cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
-    cdef cppclass FloatSpan "ngram::Span<const float>":
-        FloatSpan(const float* data, size_t size) noexcept
-
-    cdef cppclass IdSpan "ngram::Span<const std::uint32_t>":
-        IdSpan(const uint32_t* data, size_t size) noexcept
 
 
 cdef extern from "ngrams/prefixes.hpp" namespace "ngram" nogil:
@@ -47,7 +40,7 @@ cdef extern from "pruning/histories.hpp" namespace "ngram" nogil:
 cdef extern from "pruning/fold_words.hpp" namespace "ngram" nogil:
     shared_ptr[CSortedNgrams] fold_words_into_unk(
         const vector[NgramLevel]& levels, const vector[Buffer[uint32_t]]& prefixes,
-        IdSpan kept_words, Progress& progress
+        Span[const_uint32] kept_words, Progress& progress
     ) except +raise_ngram_error
 
 
@@ -68,8 +61,8 @@ cdef extern from "pruning/selection.hpp" namespace "ngram" nogil:
         float score
         uint64_t ties
 
-    void upper_histogram(FloatSpan scores, uint64_t* bins) noexcept
-    void lower_histogram(FloatSpan scores, uint32_t upper, uint64_t* bins) noexcept
+    void upper_histogram(Span[const_float] scores, uint64_t* bins) noexcept
+    void lower_histogram(Span[const_float] scores, uint32_t upper, uint64_t* bins) noexcept
     shared_ptr[CSortedNgrams] select(
         const vector[NgramLevel]& levels, const vector[Buffer[uint32_t]]& prefixes,
         const vector[Buffer[float]]& scores, Cut cut, unsigned threads, Progress& progress
@@ -185,7 +178,7 @@ cdef class Pruner:
         with nogil:
             for order in range(1, self.ngrams.get().order()):
                 upper_histogram(
-                    FloatSpan(self.scores[order].data(), self.scores[order].size()),
+                    Span[const_float](self.scores[order].data(), self.scores[order].size()),
                     &rows[order, 0],
                 )
         return bins
@@ -198,7 +191,7 @@ cdef class Pruner:
         with nogil:
             for order in range(1, self.ngrams.get().order()):
                 lower_histogram(
-                    FloatSpan(self.scores[order].data(), self.scores[order].size()),
+                    Span[const_float](self.scores[order].data(), self.scores[order].size()),
                     upper,
                     &rows[order, 0],
                 )
@@ -241,6 +234,6 @@ cdef class Pruner:
         with nogil:
             kept = fold_words_into_unk(
                 self.ngrams.get().levels, self.prefixes,
-                IdSpan(&kept_words[0], <size_t>kept_words.shape[0]), watched.get()[0],
+                Span[const_uint32](&kept_words[0], <size_t>kept_words.shape[0]), watched.get()[0],
             )
         return wrap_ngrams(kept)

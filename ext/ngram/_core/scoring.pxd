@@ -5,33 +5,13 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.string_view cimport string_view
 
+from ngram._core.buffer cimport (
+    Buffer, Span, const_int64, const_string_view, const_uint32
+)
 from ngram._core.model cimport Bucketed, Table
 from ngram._core.progress cimport Progress, raise_ngram_error
+from ngram._core.text cimport TokenizerKind
 from ngram._core.vocabulary cimport CVocabulary, Vocabulary
-
-# Cython takes no `const` inside template arguments of an expression.
-ctypedef const uint32_t const_uint32
-ctypedef const int64_t const_int64
-ctypedef const string_view const_string_view
-
-
-cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
-    cdef cppclass Span[T]:
-        Span() noexcept
-        Span(T* data, size_t size) noexcept
-        T* data() noexcept
-        size_t size() noexcept
-
-    cdef cppclass Buffer[T]:
-        T* data() noexcept
-        size_t size() noexcept
-
-
-cdef extern from "text/tokenizer.hpp" namespace "ngram" nogil:
-    cdef enum class TokenizerKind(uint8_t):
-        kWhitespace
-        kCharacters
-        kBytes
 
 
 cdef extern from "scoring/sentences.hpp" namespace "ngram" nogil:

@@ -17,6 +17,7 @@ from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 from ngram._core.progress cimport Progress, watch
+from ngram._core.text cimport tokenizer_kind
 from ngram._core.vocabulary cimport view_text
 
 import numpy as np
@@ -41,21 +42,6 @@ cdef size_t AHEAD = 16
 
 # From this many bytes or tokens on Ctrl-C is let through; watching costs some microseconds.
 cdef size_t WATCHED_FROM = 1 << 22
-
-TOKENIZERS = ("whitespace", "characters", "bytes")
-
-
-cdef TokenizerKind kind_of(str tokenizer) except *:
-    if tokenizer == "whitespace":
-        return TokenizerKind.kWhitespace
-    if tokenizer == "characters":
-        return TokenizerKind.kCharacters
-    if tokenizer == "bytes":
-        return TokenizerKind.kBytes
-    raise InputError(
-        f"tokenizer is {tokenizer!r}: the engine has {', '.join(TOKENIZERS)}. For another "
-        "one pass encoder"
-    )
 
 
 cdef ScoringOptions options_of(cbool bos, cbool eos, object threads) except *:
@@ -279,7 +265,9 @@ cdef class ScoringModel:
         self.table = table
         self.vocabulary = vocabulary
         self.encoder = encoder
-        self.kind = TokenizerKind.kWhitespace if encoder is not None else kind_of(tokenizer)
+        self.kind = TokenizerKind.kWhitespace
+        if encoder is None:
+            self.kind = tokenizer_kind(tokenizer)
 
     @property
     def order(self):

@@ -5,10 +5,9 @@ from libcpp.string cimport string
 from libcpp.string_view cimport string_view
 from libcpp.vector cimport vector
 
+from ngram._core.buffer cimport Buffer, Span, const_string_view
 from ngram._core.progress cimport Progress, raise_ngram_error
-from ngram._core.vocabulary cimport Buffer, CVocabulary, Span
-
-ctypedef const string_view const_view
+from ngram._core.vocabulary cimport CVocabulary
 
 
 cdef extern from "base/spill.hpp" namespace "ngram" nogil:
@@ -45,7 +44,7 @@ cdef extern from "text/corpus.hpp" namespace "ngram" nogil:
         ) except +raise_ngram_error
         void end_stream(Progress& progress) except +raise_ngram_error
         void read_sentences(
-            Span[const_view] texts, Progress& progress
+            Span[const_string_view] texts, Progress& progress
         ) except +raise_ngram_error
         uint64_t sentences() noexcept
         uint64_t tokens() noexcept
@@ -59,7 +58,7 @@ cdef extern from "text/encode.hpp" namespace "ngram" nogil:
         EncodeScratch() noexcept
 
     cdef void encode(
-        Span[const_view] texts,
+        Span[const_string_view] texts,
         const CVocabulary& vocabulary,
         TokenizerKind kind,
         Buffer[uint32_t]& ids,  # OUT

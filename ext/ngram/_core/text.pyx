@@ -17,15 +17,9 @@ import os
 
 import numpy as np
 
+from ngram._core.buffer cimport Buffer, Span, const_string_view
 from ngram._core.progress cimport watch
-from ngram._core.vocabulary cimport (
-    Buffer,
-    Span,
-    Vocabulary,
-    view_array,
-    view_text,
-    wrap_vocabulary,
-)
+from ngram._core.vocabulary cimport Vocabulary, view_array, view_text, wrap_vocabulary
 
 from ngram.errors import InputError
 
@@ -279,7 +273,7 @@ cdef class CorpusReader:
         view_texts(texts, views, keep)
         with nogil:
             dereference(self.pointer).read_sentences(
-                Span[const_view](views.data(), views.size()), dereference(self.progress)
+                Span[const_string_view](views.data(), views.size()), dereference(self.progress)
             )
 
     @property
@@ -345,7 +339,7 @@ def encode_batch(texts, Vocabulary vocabulary not None, tokenizer="whitespace"):
     view_texts(kept_texts, views, keep)
     with nogil:
         encode(
-            Span[const_view](views.data(), views.size()),
+            Span[const_string_view](views.data(), views.size()),
             dereference(vocabulary.pointer),
             kind,
             buffers.ids,

@@ -3,31 +3,8 @@ from libcpp cimport bool as cbool
 from libcpp.memory cimport shared_ptr
 from libcpp.string_view cimport string_view
 
+from ngram._core.buffer cimport Buffer, Span, const_char, const_uint32, const_uint64
 from ngram._core.progress cimport raise_ngram_error
-
-# Cython takes no `const` inside template arguments of an expression.
-ctypedef const char const_char
-ctypedef const uint32_t const_uint32
-ctypedef const uint64_t const_uint64
-
-
-cdef extern from "base/buffer.hpp" namespace "ngram" nogil:
-    cdef cppclass Span[T]:
-        Span() noexcept
-        Span(T* data, size_t size) noexcept
-        T* data() noexcept
-        size_t size() noexcept
-
-    cdef cppclass Buffer[T]:
-        Buffer() noexcept
-        T* data() noexcept
-        size_t size() noexcept
-        size_t bytes() noexcept
-        void resize(size_t size) except +raise_ngram_error
-        void reserve(size_t capacity) except +raise_ngram_error
-        void push_back(const T& value) except +raise_ngram_error
-        void append(const T* values, size_t count) except +raise_ngram_error
-        void clear() noexcept
 
 
 cdef extern from "text/vocabulary.hpp" namespace "ngram" nogil:
