@@ -25,9 +25,10 @@ import record
 
 import ngram
 
-WORD = re.compile(
-    r"\w+|[^\w\s]"
-)  # some texts are tokenized, others are not: now all are
+# Some texts are tokenized, others are not, and WikiText-2 has marks of its own: now all
+# are words and punctuation.
+MARK = re.compile(r"<unk>|@(?=[-,.]@)|(?<=@[-,.])@")
+WORD = re.compile(r"\w+|[^\w\s]")
 GENERAL = {"en": "lm/wikitext2.train.txt.xz", "ko": "nsmc/unlabelled.txt.xz"}
 
 
@@ -61,7 +62,7 @@ def main() -> None:
 
 def read(path: Path) -> list[str]:
     with lzma.open(path, "rt", encoding="utf-8") as file:
-        lines = (" ".join(WORD.findall(line)) for line in file)
+        lines = (" ".join(WORD.findall(MARK.sub("", line))) for line in file)
         return [line for line in lines if line]
 
 
