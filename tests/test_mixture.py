@@ -515,7 +515,7 @@ def test_adapted_models_know_the_base_and_the_text(kind, cats):
 
 def test_adaptation_checks_its_text(cats):
     with pytest.raises(InputError, match="fewer folds"):
-        ngram.adapt(cats, ["one", "two"])
+        ngram.adapt(cats, ["one", "two"])  # 3 folds
     with pytest.raises(InputError, match="folds is 1"):
         ngram.adapt(cats, CATS, folds=1)
     with pytest.raises(InputError, match="'linear' or 'context'"):
