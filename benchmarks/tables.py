@@ -226,6 +226,49 @@ def summary() -> str:
     return table(["", "ngram", "KenLM", "times faster"], lines)
 
 
+def domains() -> str:
+    """Return the perplexities of every domain, the greatest gain first."""
+    rows = newest("domains", ("domain",))
+    rows.sort(key=gain, reverse=True)
+    lines = []
+    for row in rows:
+        perplexity, known = row["perplexity"], row["perplexity_of_known"]
+        lines.append(
+            [
+                row["domain"],
+                f"{100 * row['corpus']['known']:.0f}%",
+                *(
+                    f"{perplexity[kind]:.0f}"
+                    for kind in ("domain", "base", "linear", "context", "flattened")
+                ),
+                f"{gain(row):.1f}x",
+                f"{perplexity['base'] / perplexity['context']:.2f}x",
+                f"{known['domain'] / known['context']:.2f}x",
+            ]
+        )
+    return table(
+        [
+            "domain",
+            "known tokens",
+            "domain alone",
+            "base alone",
+            "mixed",
+            "by context",
+            "mixed, flattened",
+            "gain over domain",
+            "over base",
+            "over domain, known tokens",
+        ],
+        lines,
+    )
+
+
+def gain(row: Row) -> float:
+    """Return how many times lower the perplexity is than that of the domain alone."""
+    perplexity = row["perplexity"]
+    return float(perplexity["domain"] / perplexity["context"])
+
+
 TABLES = {
     "summary": summary,
     "estimate": estimate,
@@ -234,6 +277,7 @@ TABLES = {
     "arpa": arpa,
     "smoothings": smoothings,
     "ptb": ptb,
+    "domains": domains,
 }
 
 

@@ -352,6 +352,109 @@ def test_info_says_how_the_model_was_made(call: Call, model: Path) -> None:
     assert info["order"] == 3
 
 
+# --- mix ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def other(folder: Path) -> Path:
+    """Return a model of the first half of the Korean text, of another order."""
+    path, half = folder / "half.ngram", folder / "half.txt"
+    lines = korean_corpus()[0]
+    half.write_text("".join(f"{line}\n" for line in lines[: len(lines) // 2]), "utf-8")
+    assert run(["train", str(half), "-o", str(path), "--order", "2"]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def dev(folder: Path) -> Path:
+    path = folder / "dev.txt"
+    path.write_text("".join(f"{line}\n" for line in korean_corpus()[0][::7]), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["linear", "context", "log-linear"])
+def test_mix_is_the_mixture_of_python(
+    call: Call, model: Path, other: Path, dev: Path, tmp_path: Path, kind: str
+) -> None:
+    output = tmp_path / "mixed.ngram"
+    answer = call(
+        "mix", model, other, "--dev", dev, "--kind", kind, "-o", output, "--json"
+    )
+    assert answer.status == 0, answer
+    report = json.loads(answer.out)
+    mixture = ngram.Mixture([ngram.load(model), ngram.load(other)], kind=kind).fit(dev)
+    assert report["weights"] == mixture.weights.tolist()
+    assert mixture.fit_ is not None
+    assert report["perplexity"] == pytest.approx(mixture.fit_.perplexity)
+    assert report["perplexity"] <= min(report["perplexities"]) * (1 + 1e-6)
+    flat = ngram.load(output)
+    assert report["output_perplexity"] == flat.perplexity(dev).perplexity
+    assert flat.score("꽃 이 피었다") == mixture.flatten().score("꽃 이 피었다")
+
+
+def test_mix_prints_a_table(
+    call: Call, model: Path, arpa: Path, dev: Path, tmp_path: Path
+) -> None:
+    answer = call("mix", model, arpa, "--dev", dev, "--weights", "0.25,0.75")
+    assert answer.status == 0
+    rows = [line.split() for line in answer.out.splitlines()]
+    assert rows[0] == ["model", "weight", "perplexity"]
+    assert rows[1][:2] == [str(model), "0.2500"]
+    assert rows[3][0] == "mixture"
+    # Both files are one model, so all perplexities are the same.
+    assert rows[1][2] == rows[2][2] == rows[3][1]
+    answer = call("mix", model, arpa, "--weights", "0.25,0.75", "-o", "-")
+    assert answer.status == 0
+    assert answer.out.startswith("\\data\\")
+    assert answer.err.startswith("model")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ([], 2, "nothing to do"),
+        (["--weights", "0.5,0.6", "-o", "x.ngram"], 1, "sum to 1.1"),
+        (["--weights", "1", "-o", "x.ngram"], 1, "one for each of the 2 components"),
+        (["--weights=-1,2", "-o", "x.ngram"], 1, "0 or more"),
+        (["--weights", "nan,1", "-o", "x.ngram"], 1, "finite"),
+        (["--dev", "absent.txt"], 1, "absent.txt"),
+        (["--kind", "product", "--dev", "dev.txt"], 2, "product"),
+        (["-", "--dev", "-"], 2, "stdin can be one model or the text"),
+        (["-o", "absent/x.ngram"], 1, "absent"),
+    ],
+)
+def test_mix_says_what_is_wrong(
+    call: Call,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    status: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in check_error(call("mix", model, model, *arguments), status)
+
+
+def test_mix_needs_a_text_with_sentences(
+    call: Call, model: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.txt"
+    empty.write_bytes(b"")
+    message = check_error(call("mix", model, model, "--dev", empty))
+    assert "at least one sentence" in message
+
+
+def test_mix_refuses_models_of_different_tokens(
+    call: Call, model: Path, text: Path, dev: Path, tmp_path: Path
+) -> None:
+    characters = tmp_path / "characters.ngram"
+    options = ["--tokenizer", "characters", "--order", "3"]
+    assert call("train", text, "-o", characters, *options).status == 0
+    message = check_error(call("mix", model, characters, "--dev", dev))
+    assert "same tokenizer" in message
+
+
 # --- score, perplexity, compare ----------------------------------------------------
 
 
