@@ -931,10 +931,12 @@ def test_ctrl_c_at_any_moment_leaves_nothing_partial(
         left = [item.name for item in tmp_path.iterdir()]
         if left:  # Ctrl-C came after the last byte, perhaps while Python shut down
             assert left == [name]
-        elif seconds > training_seconds / 3:  # before that, Python is still starting
-            assert answer.status == 130
+        else:  # not 130: Python was still starting, or already shutting down
+            assert answer.status in (130, -signal.SIGINT, 1)
+        if answer.status == 130:
             lines = answer.err.strip().splitlines()
-            assert all(line.startswith("Warning: ") for line in lines)
+            quiet = ("Warning: ", f"{target}: ")
+            assert all(line.startswith(quiet) for line in lines)
         if left:
             if name == "m.arpa":
                 assert target.read_text().endswith("\\end\\\n")
