@@ -88,6 +88,38 @@ def estimate() -> str:
     )
 
 
+def stages() -> str:
+    """Return what each stage of training costs, and how far it is from the limits."""
+    lines = []
+    for row in newest("stages", ("corpus", "order", "threads", "memory")):
+        limits = row["limits_ns_per_position"]
+        for stage, spent in row["stages"].items():
+            user, system = (
+                spent[name] / row["positions"] * 1e9 for name in ("user", "system")
+            )
+            lines.append(
+                [
+                    f"{row['corpus']}, order {row['order']}: {stage}",
+                    f"{spent['wall']:.2f}",
+                    f"{user:.0f}",
+                    f"{system:.0f}",
+                    f"{user / limits['tokenise']:.1f}x",
+                    f"{user / limits['copy']:.0f}x",
+                ]
+            )
+    return table(
+        [
+            "stage",
+            "s",
+            "user ns/position",
+            "system ns/position",
+            "reading one-threaded",
+            "copying 16 bytes",
+        ],
+        lines,
+    )
+
+
 def scoring() -> str:
     rows = newest("scoring", ("variant", "model", "corpus"))
     lines = []
@@ -272,6 +304,7 @@ def gain(row: Row) -> float:
 TABLES = {
     "summary": summary,
     "estimate": estimate,
+    "stages": stages,
     "scoring": scoring,
     "prediction": prediction,
     "arpa": arpa,
