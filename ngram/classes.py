@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ngram import scoring
 from ngram._core.classes import ONE_BIT, exchange, merge_classes
-from ngram._core.scoring import as_texts
+from ngram._core.texts import as_texts
 from ngram.errors import InputError
 from ngram.estimate import train
 from ngram.files import atomic_output, open_input

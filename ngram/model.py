@@ -22,7 +22,7 @@ from ngram import prediction, scoring
 from ngram._core.model import Table
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.prediction import PredictingModel, SuccessorLists
-from ngram._core.scoring import as_texts
+from ngram._core.texts import as_texts
 from ngram.arpa import format_arpa, parse_arpa
 from ngram.container import (
     Container,

@@ -72,6 +72,7 @@ TOPICS = [
     "estimate",
     "arpa",
     "model",
+    "texts",
     "scoring",
     "prediction",
     "pruning",

@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Buffer
 
 from ngram._core.model import Table
 from ngram._core.vocabulary import Vocabulary
@@ -17,7 +18,6 @@ class State:
     def __copy__(self) -> State: ...
     def __deepcopy__(self, memo: Any) -> State: ...
 
-def as_texts(texts: Iterable[str | bytes]) -> list[str | bytes]: ...
 def restore_state(words: bytes, backoffs: bytes) -> State: ...
 
 class ScoringModel:
@@ -41,6 +41,25 @@ class ScoringModel:
         eos: bool = True,
         threads: int | None = None,
     ) -> NDArray[np.float64]: ...
+    def score_sentences(
+        self,
+        texts: Iterable[str | bytes],
+        bos: bool = True,
+        eos: bool = True,
+        threads: int | None = None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.uint32]]: ...
+    def score_lines(
+        self,
+        data: Buffer,
+        bos: bool = True,
+        eos: bool = True,
+        threads: int | None = None,
+    ) -> tuple[
+        NDArray[np.int64],
+        NDArray[np.float64],
+        NDArray[np.uint32],
+        NDArray[np.uint32],
+    ]: ...
     def score_tokens(
         self,
         texts: Iterable[str | bytes],

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ngram import prediction, scoring
-from ngram._core.scoring import as_texts
+from ngram._core.texts import as_texts
 from ngram.errors import InputError
 from ngram.mixture.cache import Cache, CachePart
 from ngram.mixture.components import (

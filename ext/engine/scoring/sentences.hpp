@@ -225,11 +225,26 @@ void score_id_sums(const Structure& table, const IdSentences& sentences,
     score_ids(table, sentences, options, progress, [&](std::size_t) { return SumSink{sums}; });
 }
 
-// One float64 sum per text; `sums` is zero at first.
+// Where the totals of each text go. The sums are zero at first; the others may be null.
+struct TextTotals {
+    double* log10_prob;
+    std::uint32_t* tokens;  // without </s>
+    std::uint32_t* oov;     // those outside the vocabulary
+
+    TextTotals(double* log10_prob_, std::uint32_t* tokens_, std::uint32_t* oov_)
+        : log10_prob(log10_prob_), tokens(tokens_), oov(oov_) {}
+
+    void count(std::size_t text, const std::uint32_t* ids, std::size_t size) const {
+        if (tokens != nullptr) tokens[text] = static_cast<std::uint32_t>(size);
+        if (oov != nullptr)
+            oov[text] = static_cast<std::uint32_t>(std::count(ids, ids + size, kUnk));
+    }
+};
+
 template <class Structure>
 void score_texts(const Structure& table, const Vocabulary& vocabulary, TokenizerKind kind,
                  Span<const std::string_view> texts, const ScoringOptions& options,
-                 Progress& progress, double* sums) {
+                 Progress& progress, TextTotals totals) {
     const std::vector<std::size_t> cuts = sentences::cut(
         texts.size(), sentences::kTaskBytes, [&](std::size_t i) { return texts[i].size(); });
     parallel_for(cuts.size() - 1, options.threads, progress, [&](std::size_t task, unsigned) {
@@ -248,11 +263,12 @@ void score_texts(const Structure& table, const Vocabulary& vocabulary, Tokenizer
                 const std::size_t tokens = sentences::most_tokens(ids.size(), next - first);
                 scorer = std::make_unique<SentenceScorer<Structure, SumSink>>(
                     table, options, next == last ? tokens : BatchScorer<Structure>::kBlock,
-                    SumSink{sums});
+                    SumSink{totals.log10_prob});
             }
             for (std::size_t i = first; i < next; ++i) {
                 const std::size_t begin = static_cast<std::size_t>(offsets[i - first]);
                 const std::size_t end = static_cast<std::size_t>(offsets[i - first + 1]);
+                totals.count(i, ids.data() + begin, end - begin);
                 scorer->add(i, ids.data() + begin, end - begin);
             }
             first = next;

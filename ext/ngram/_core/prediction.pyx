@@ -27,7 +27,7 @@ from ngram._core.vocabulary cimport view_array, view_text
 
 import numpy as np
 
-from ngram._core.scoring import as_texts
+from ngram._core.texts import as_texts
 from ngram.errors import ModelFileError
 
 

@@ -11,6 +11,7 @@ from ngram._core.buffer cimport (
 from ngram._core.model cimport Bucketed, Table
 from ngram._core.progress cimport Progress, raise_ngram_error
 from ngram._core.text cimport TokenizerKind
+from ngram._core.texts cimport Texts
 from ngram._core.vocabulary cimport CVocabulary, Vocabulary
 
 
@@ -33,6 +34,9 @@ cdef extern from "scoring/sentences.hpp" namespace "ngram" nogil:
         Buffer[int64_t] offsets
         IdSentences sentences() noexcept
 
+    cdef cppclass TextTotals:
+        TextTotals(double* log10_prob, uint32_t* tokens, uint32_t* oov) noexcept
+
     void check(
         const IdSentences& sentences, size_t vocabulary_size
     ) except +raise_ngram_error
@@ -47,7 +51,7 @@ cdef extern from "scoring/sentences.hpp" namespace "ngram" nogil:
     void score_texts(
         const Bucketed& table, const CVocabulary& vocabulary, TokenizerKind kind,
         Span[const_string_view] texts, const ScoringOptions& options, Progress& progress,
-        double* sums,
+        TextTotals totals,
     ) except +raise_ngram_error
     EncodedTexts encode_texts(
         const CVocabulary& vocabulary, TokenizerKind kind, Span[const_string_view] texts,
@@ -84,3 +88,6 @@ cdef class ScoringModel:
     cdef readonly Vocabulary vocabulary
     cdef TokenizerKind kind
     cdef object encoder  # None, or encoder(texts) -> (ids, offsets) of a foreign tokenizer
+
+    cdef tuple score_views(self, Texts texts, ScoringOptions options)
+    cdef tuple score_encoded(self, list texts, object bos, object eos, object threads)

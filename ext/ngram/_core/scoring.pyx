@@ -5,7 +5,6 @@ float64 sums. Batches release the GIL. Read next: `ext/engine/scoring/batch.hpp`
 tokens at once) and `state.hpp` (one after the other).
 """
 
-from cpython.object cimport PyObject
 from cython.operator cimport dereference
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t
@@ -18,27 +17,14 @@ from libcpp.vector cimport vector
 
 from ngram._core.progress cimport Progress, watch
 from ngram._core.text cimport tokenizer_kind
+from ngram._core.texts cimport Texts, decode, view_lines, view_texts
 from ngram._core.vocabulary cimport view_text
 
 import numpy as np
 
+from ngram._core.texts import as_texts
 from ngram.errors import InputError
 from ngram.threads import thread_count
-
-cdef extern from "Python.h":
-    bint PyUnicode_CheckExact(object text)
-    bint PyUnicode_IS_COMPACT_ASCII(object text)
-    void* PyUnicode_DATA(object text)
-    Py_ssize_t PyUnicode_GET_LENGTH(object text)
-    PyObject* PyTuple_GET_ITEM(object texts, Py_ssize_t index)
-
-
-cdef extern from "base/bits.hpp" namespace "ngram" nogil:
-    void prefetch(const void* address) noexcept
-
-
-# Strings lie anywhere in memory: so many are fetched before they are read.
-cdef size_t AHEAD = 16
 
 # From this many bytes or tokens on Ctrl-C is let through; watching costs some microseconds.
 cdef size_t WATCHED_FROM = 1 << 22
@@ -59,36 +45,6 @@ cdef Progress* new_progress(size_t units) except NULL:
         return new Progress()
     watched = watch(None)
     return watched.release()
-
-
-cdef object items_of(object texts):
-    if isinstance(texts, (list, tuple)):
-        return texts
-    if isinstance(texts, (str, bytes)):
-        raise InputError("texts is one string: pass a list of strings")
-    try:
-        return iter(texts)
-    except TypeError:
-        raise InputError(
-            f"texts is {texts!r}: pass a list of strings, or another iterable of them"
-        ) from None
-
-
-def as_texts(texts):
-    """Return texts as a list of str or bytes, for tokenizers that are not native.
-
-    Raises
-    ------
-    InputError
-        If texts is one string or no iterable, if one is neither str nor bytes, or has a lone
-        surrogate.
-    """
-    cdef list checked = list(items_of(texts))
-    cdef list kept = []
-    for text in checked:
-        view_text(text, kept)
-        kept.clear()
-    return checked
 
 
 # A one-dimensional array of this type, copied only if it is of another one.
@@ -113,40 +69,6 @@ cdef object integers(object values, str name, object dtype):
                 f"{bounds.min} to {bounds.max}"
             )
     return np.require(array, dtype, ["C", "A"])
-
-
-cdef class _Texts:
-    """Texts as views of UTF-8, and what keeps those alive."""
-
-    cdef tuple texts
-    cdef list kept
-    cdef vector[string_view] views
-    cdef size_t bytes
-
-    def __cinit__(self, texts):
-        self.texts = tuple(items_of(texts))
-        self.kept = []
-        cdef size_t size = len(self.texts)
-        self.views.reserve(size)
-        self.bytes = 0
-        cdef string_view view
-        cdef size_t i
-        cdef object text
-        for i in range(size):
-            if i + AHEAD < size:
-                prefetch(<const void*>PyTuple_GET_ITEM(self.texts, i + AHEAD))
-            text = self.texts[i]
-            if PyUnicode_CheckExact(text) and PyUnicode_IS_COMPACT_ASCII(text):
-                view = string_view(
-                    <const char*>PyUnicode_DATA(text), <size_t>PyUnicode_GET_LENGTH(text)
-                )
-            else:
-                view = view_text(text, self.kept)
-            self.bytes += view.size()
-            self.views.push_back(view)
-
-    cdef Span[const_string_view] span(self) noexcept nogil:
-        return Span[const_string_view](self.views.data(), self.views.size())
 
 
 cdef IdSentences sentences_of(
@@ -305,7 +227,7 @@ cdef class ScoringModel:
         with nogil:
             score_texts(
                 self.table.pointer.get()[0], self.vocabulary.pointer.get()[0], self.kind,
-                Span[const_string_view](&view, 1), options, silent, &total,
+                Span[const_string_view](&view, 1), options, silent, TextTotals(&total, NULL, NULL),
             )
         return total
 
@@ -315,7 +237,8 @@ cdef class ScoringModel:
         Parameters
         ----------
         texts : iterable of str or bytes
-            One sentence each.
+            One sentence each: a list, a NumPy array of strings, or a column in the Arrow
+            PyCapsule interface (pyarrow, Polars, pandas), which is read where it lies.
         bos, eos : bool, default=True
             As in `score`.
         threads : int, default=None
@@ -329,18 +252,86 @@ cdef class ScoringModel:
         if self.encoder is not None:
             ids, offsets = self.encoder(as_texts(texts))
             return self.score_id_sums(ids, offsets, bos, eos, threads)
-        cdef _Texts batch = _Texts(texts)
-        cdef unique_ptr[Progress] watched = unique_ptr[Progress](new_progress(batch.bytes))
-        sums = np.zeros(batch.views.size(), dtype=np.float64)
-        cdef double[::1] out = sums
-        if batch.views.empty():
-            return sums
-        with nogil:
-            score_texts(
-                self.table.pointer.get()[0], self.vocabulary.pointer.get()[0], self.kind,
-                batch.span(), options, dereference(watched), &out[0],
-            )
-        return sums
+        return self.score_views(view_texts(texts), options)[0]
+
+    def score_sentences(self, texts, bos=True, eos=True, threads=None):
+        """Return what perplexities are made of, for every sentence.
+
+        Parameters
+        ----------
+        texts, bos, eos, threads
+            As in `score_batch`.
+
+        Returns
+        -------
+        log10_prob : ndarray of shape (n_texts,), dtype=float64, log10
+        tokens : ndarray of shape (n_texts,), dtype=uint32
+            Tokens of the text, without `</s>`.
+        oov : ndarray of shape (n_texts,), dtype=uint32
+            How many of them are outside the vocabulary.
+        """
+        cdef ScoringOptions options = options_of(bos, eos, threads)
+        if self.encoder is not None:
+            return self.score_encoded(as_texts(texts), bos, eos, threads)
+        return self.score_views(view_texts(texts), options)
+
+    def score_lines(self, data, bos=True, eos=True, threads=None):
+        """Return what perplexities are made of, for every line of a block of text.
+
+        The fastest way to score a file: no line becomes a Python object.
+
+        Parameters
+        ----------
+        data : bytes-like
+            Lines that end in LF; what follows the last LF is a line if not empty.
+        bos, eos, threads
+            As in `score_batch`.
+
+        Returns
+        -------
+        offsets : ndarray of shape (n_lines + 1,), dtype=int64
+            Line i is `data[offsets[i]:offsets[i + 1]]`, with its LF.
+        log10_prob, tokens, oov : ndarray of shape (n_lines,)
+            As in `score_sentences`.
+        """
+        cdef ScoringOptions options = options_of(bos, eos, threads)
+        cdef Texts lines = view_lines(data)
+        cdef size_t size = lines.views.size()
+        cdef size_t i
+        offsets = np.zeros(size + 1, dtype=np.int64)
+        cdef int64_t[::1] out = offsets
+        for i in range(size):
+            out[i + 1] = out[i] + <int64_t>lines.views[i].size() + 1
+        out[size] = min(out[size], <int64_t>lines.bytes)
+        if self.encoder is not None:
+            texts = [decode(lines.views[i]) for i in range(size)]
+            return offsets, *self.score_encoded(texts, bos, eos, threads)
+        return offsets, *self.score_views(lines, options)
+
+    cdef tuple score_views(self, Texts texts, ScoringOptions options):
+        cdef size_t size = texts.views.size()
+        cdef unique_ptr[Progress] watched = unique_ptr[Progress](new_progress(texts.bytes))
+        sums = np.zeros(size, dtype=np.float64)
+        tokens = np.zeros(size, dtype=np.uint32)
+        oov = np.zeros(size, dtype=np.uint32)
+        cdef double[::1] sums_out = sums
+        cdef uint32_t[::1] tokens_out = tokens
+        cdef uint32_t[::1] oov_out = oov
+        if size != 0:
+            with nogil:
+                score_texts(
+                    self.table.pointer.get()[0], self.vocabulary.pointer.get()[0],
+                    self.kind, texts.span(), options, dereference(watched),
+                    TextTotals(&sums_out[0], &tokens_out[0], &oov_out[0]),
+                )
+        return sums, tokens, oov
+
+    cdef tuple score_encoded(self, list texts, object bos, object eos, object threads):
+        ids, offsets = self.encoder(texts)
+        tokens = np.diff(offsets).astype(np.uint32)
+        unknown = np.concatenate(([0], np.cumsum(np.equal(ids, 0))))
+        oov = np.diff(unknown[offsets]).astype(np.uint32)
+        return self.score_id_sums(ids, offsets, bos, eos, threads), tokens, oov
 
     def score_tokens(self, texts, bos=True, eos=True, threads=None):
         """Return scores of every token of all sentences, one after the other.
@@ -387,7 +378,7 @@ cdef class ScoringModel:
         """
         if self.encoder is not None:
             return self.encoder(as_texts(texts))
-        cdef _Texts batch = _Texts(texts)
+        cdef Texts batch = view_texts(texts)
         cdef unique_ptr[Progress] watched = unique_ptr[Progress](new_progress(batch.bytes))
         cdef unsigned int count = <unsigned int>min(thread_count(threads), 1024)
         cdef EncodedTexts encoded

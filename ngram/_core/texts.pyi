@@ -1,0 +1,3 @@
+from collections.abc import Iterable
+
+def as_texts(texts: Iterable[str | bytes]) -> list[str | bytes]: ...
