@@ -173,6 +173,23 @@ def arpa() -> str:
     )
 
 
+def filtering() -> str:
+    rows = newest("filter", ("variant", "documents", "model", "text"))
+    return table(
+        ["filtering", "M tokens", "s", "spread", "times faster"],
+        [
+            [
+                f"{row['documents']}, {row['model']}: {row['variant']}",
+                f"{row['tokens'] / 1e6:.1f}",
+                f"{row['seconds']['median']:.2f}",
+                f"{row['seconds']['min']:.2f} - {row['seconds']['max']:.2f}",
+                f"{row['times_faster']:.1f}x",
+            ]
+            for row in rows
+        ],
+    )
+
+
 def smoothings() -> str:
     """Return the bits per token of every method on the whole of each corpus."""
     rows = newest("smoothings", ("corpus", "order", "sentences"))
@@ -308,6 +325,7 @@ TABLES = {
     "scoring": scoring,
     "prediction": prediction,
     "arpa": arpa,
+    "filter": filtering,
     "smoothings": smoothings,
     "ptb": ptb,
     "domains": domains,

@@ -2,10 +2,9 @@
 
 `train` makes a `Model` from text, `load` opens a saved one, `read_arpa` one that
 another toolkit wrote. The modules are the pipeline, in reading order: text, vocabulary,
-counts, smoothing, arpa, scoring, prediction, model, estimate, classes, skip, mixture,
-demo, cli.
-Public names are imported when they are first used, so that `import ngram` and the
-command start at once.
+counts, smoothing, arpa, scoring, prediction, model, filtering, estimate, classes, skip,
+mixture, demo, cli. Public names are imported when they are first used, so that `import
+ngram` and the command start at once.
 """
 
 from importlib import import_module
@@ -27,6 +26,11 @@ if TYPE_CHECKING:
         NgramError,
     )
     from ngram.estimate import train
+    from ngram.filtering import (
+        FilterResult,
+        document_perplexities,
+        filter_documents,
+    )
     from ngram.mixture import Cache, Mixture, adapt
     from ngram.model import Model, load, read_arpa
     from ngram.pruning import prune
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "ClassModel": "classes",
     "Counts": "counts",
+    "FilterResult": "filtering",
     "Cache": "mixture",
     "DiscountError": "errors",
     "DiscountWarning": "errors",
@@ -59,6 +64,8 @@ _MODULES = {
     "WordClasses": "classes",
     "cluster_words": "classes",
     "count_ngrams": "counts",
+    "document_perplexities": "filtering",
+    "filter_documents": "filtering",
     "adapt": "mixture",
     "load": "model",
     "merge_counts": "counts",
@@ -74,6 +81,7 @@ __all__ = [
     "Counts",
     "DiscountError",
     "DiscountWarning",
+    "FilterResult",
     "InputError",
     "MemoryBudgetError",
     "MissingDependencyError",
@@ -93,6 +101,8 @@ __all__ = [
     "cluster_words",
     "compare_smoothings",
     "count_ngrams",
+    "document_perplexities",
+    "filter_documents",
     "load",
     "merge_counts",
     "prune",

@@ -111,7 +111,7 @@ class _ZstdDecoder:
 
     def __init__(self) -> None:
         self._decoder = (
-            _zstandard().ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+            zstandard().ZstdDecompressor(max_window_size=1 << 31).decompressobj()
         )
         self._data = b""
 
@@ -134,7 +134,7 @@ class _ZstdDecoder:
         while taken < len(self._data) and size < max_length and not self.eof:
             try:
                 part = self._decoder.decompress(self._data[taken : taken + self.STEP])
-            except _zstandard().ZstdError as error:
+            except zstandard().ZstdError as error:
                 raise ValueError(str(error)) from error
             taken += self.STEP
             parts.append(part)
@@ -143,7 +143,7 @@ class _ZstdDecoder:
         return b"".join(parts)
 
 
-def _zstandard() -> Any:
+def zstandard() -> Any:
     try:
         import zstandard
     except ImportError:
@@ -688,6 +688,6 @@ def _packer(name: str) -> Callable[[IO[bytes]], Any]:
     """Return what compresses into a file of this name."""
     kind = SUFFIXES.get(os.path.splitext(name)[1].lower())
     if kind == "zstd":
-        compressor = _zstandard().ZstdCompressor(level=3)
+        compressor = zstandard().ZstdCompressor(level=3)
         return lambda sink: compressor.stream_writer(sink, closefd=False)
     return {None: _plain, "gzip": _gzip, "xz": _xz, "bzip2": _bzip2}[kind]

@@ -36,6 +36,7 @@ MODULES = [
     "scoring",
     "prediction",
     "model",
+    "filtering",
     "fitting",
     "estimate",
     "forecast",

@@ -21,6 +21,7 @@ COMMANDS = (
     "lmplz",
     "score",
     "perplexity",
+    "filter",
     "next",
     "generate",
     "compare",

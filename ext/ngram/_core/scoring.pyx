@@ -13,7 +13,6 @@ from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
 from libcpp.string_view cimport string_view
 from libcpp.utility cimport move
-from libcpp.vector cimport vector
 
 from ngram._core.progress cimport Progress, watch
 from ngram._core.text cimport tokenizer_kind
