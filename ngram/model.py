@@ -306,6 +306,8 @@ class Model(PredictingModel):
     next_tokens = prediction.next_tokens
     sample = prediction.sample
     generate = prediction.generate
+    complete = prediction.complete
+    rank_candidates = prediction.rank_candidates
 
     # The model as an object.
 

@@ -8,6 +8,8 @@ successor lists. Read `ngram/model.py` next.
 import math
 import operator
 import secrets
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from numbers import Real
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,10 +22,18 @@ if TYPE_CHECKING:
     from ngram.text import Tokenizer
     from ngram.vocabulary import Vocabulary
 
-__all__ = ["distribution", "generate", "next_tokens", "sample"]
+__all__ = [
+    "complete",
+    "distribution",
+    "generate",
+    "next_tokens",
+    "rank_candidates",
+    "sample",
+]
 
 Seed = int | np.random.Generator | None
 
+BEGIN_SENTENCE = 1  # its id, behind that of <unk>
 MAX_NUMBER = 2**31 - 1  # of tokens asked for; no vocabulary is larger
 
 
@@ -39,6 +49,10 @@ class Predictor(Protocol):
     def distribution_of_ids(
         self, context: NDArray[np.uint32], /
     ) -> NDArray[np.float64]: ...
+    def probabilities_of_ids(
+        self, context: NDArray[np.uint32], words: NDArray[np.uint32], /
+    ) -> NDArray[np.float64]: ...
+    def ids_with_prefix(self, prefix: str, /) -> NDArray[np.uint32]: ...
     def next_words(
         self, text: str, k: int, bos: bool, /
     ) -> list[tuple[str, float]]: ...
@@ -52,6 +66,25 @@ class Predictor(Protocol):
         seed: int,
         /,
     ) -> NDArray[np.uint32]: ...
+
+
+class Searcher(Predictor, Protocol):
+    """What completions and candidates ask beyond that."""
+
+    def continuations_of_ids(
+        self, context: NDArray[np.uint32], width: int, longest: int, /
+    ) -> list[tuple[list[int], float]]: ...
+    def encode(
+        self, texts: Sequence[str], /
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]: ...
+    def score_ids(
+        self,
+        ids: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        bos: bool,
+        eos: bool,
+        /,
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]: ...
 
 
 def distribution(
@@ -78,7 +111,13 @@ def distribution(
 
 
 def next_tokens(
-    model: Predictor, text: str = "", k: int = 10, *, bos: bool = True
+    model: Predictor,
+    text: str = "",
+    k: int = 10,
+    *,
+    bos: bool = True,
+    prefix: str = "",
+    among: Iterable[str] | None = None,
 ) -> list[tuple[str, float]]:
     """Return the k most probable next tokens, best first.
 
@@ -91,16 +130,133 @@ def next_tokens(
         1 to 2**31 - 1; it may exceed the size of the vocabulary.
     bos : bool, default=True
         Whether the text begins a sentence.
+    prefix : str, default=""
+        Only tokens that begin with it, as when somebody has typed the first letters.
+    among : iterable of str, default=None
+        Only these tokens; those outside the vocabulary are left out. None: all.
 
     Returns
     -------
     list of (str, float)
-        Tokens and probabilities, exactly those of `distribution`. `</s>` is the
-        sentence's end. `<unk>` (no token in particular), `<s>` and tokens of
-        probability 0 are left out, so the list may be shorter. Equally probable tokens
-        stand in the order of their ids.
+        Tokens and probabilities, exactly those of `distribution`: what `prefix` and
+        `among` exclude keeps its share. `</s>` is the sentence's end. `<unk>` (no token
+        in particular), `<s>` and tokens of probability 0 are left out, so the list may
+        be shorter. Equally probable tokens stand in the order of their ids.
     """
-    return model.next_words(text, _integer("k", k, 1), bos)
+    count = _integer("k", k, 1)
+    if not prefix and among is None:
+        return model.next_words(text, count, bos)
+    ids = _allowed(model, prefix, among)
+    probabilities = model.probabilities_of_ids(model.context_ids(text, bos), ids)
+    order = np.lexsort((ids, -probabilities))[:count]
+    return [
+        (model.vocabulary.word(int(ids[i])), float(probabilities[i]))
+        for i in order
+        if probabilities[i] > 0
+    ]
+
+
+def _allowed(
+    model: Predictor, prefix: str, among: Iterable[str] | None
+) -> NDArray[np.uint32]:
+    """Return the ids of the tokens that may come, without `<unk>` and `<s>`."""
+    if among is None:
+        ids = model.ids_with_prefix(prefix)
+    elif isinstance(among, str | bytes):
+        raise InputError("among is one string: pass a list of tokens.")
+    else:
+        tokens = [token for token in among if token.startswith(prefix)]
+        known = {model.vocabulary.id(token) for token in tokens}
+        ids = np.array(sorted(known), np.uint32)
+    return ids[ids > BEGIN_SENTENCE]
+
+
+def rank_candidates(
+    model: Searcher,
+    candidates: Sequence[str],
+    text: str = "",
+    *,
+    bos: bool = True,
+    eos: bool = False,
+) -> list[tuple[str, float]]:
+    """Return candidates for how a text goes on, the most probable first.
+
+    Parameters
+    ----------
+    model : Model
+    candidates : sequence of str
+        Each one or several tokens, as a recogniser, a speller or a translator proposes.
+    text : str, default=""
+        The sentence so far.
+    bos : bool, default=True
+        Whether the text begins a sentence.
+    eos : bool, default=False
+        Whether the sentence ends with the candidate; `</s>` is then scored too.
+
+    Returns
+    -------
+    list of (str, float)
+        Candidates and the log10 probability of their tokens after the text; a longer
+        one has more to predict. Equal ones keep their order.
+    """
+    if isinstance(candidates, str | bytes):
+        raise InputError("candidates is one string: pass a list of strings.")
+    before = model.context_ids(text, bos)
+    ids, offsets = model.encode(candidates)
+    tails = np.split(ids, offsets[1:-1]) if len(candidates) else []
+    whole = [np.concatenate((before, tail)) for tail in tails]
+    ends = np.cumsum([0, *map(len, whole)])
+    all_ids = np.concatenate([np.empty(0, np.uint32), *whole])
+    scores, _ = model.score_ids(all_ids, ends, False, eos)
+    sums = []
+    for begin, end in pairwise(ends + np.arange(len(ends)) * eos):
+        sums.append(float(np.sum(scores[begin + len(before) : end], dtype=np.float64)))
+    ranked = sorted(zip(candidates, sums, strict=True), key=lambda pair: -pair[1])
+    return [(candidate, log10_prob) for candidate, log10_prob in ranked]
+
+
+def complete(
+    model: Searcher,
+    text: str = "",
+    n: int = 5,
+    *,
+    max_tokens: int = 20,
+    width: int = 20,
+    bos: bool = True,
+) -> list[tuple[list[str], float]]:
+    """Return the most probable ways to end a sentence, by beam search.
+
+    Parameters
+    ----------
+    model : Model
+    text : str, default=""
+        The sentence so far.
+    n : int, default=5
+        How many.
+    max_tokens : int, default=20
+        Stop after so many tokens.
+    width : int, default=20
+        How many beginnings are kept at each length; at least `n` are. More may find
+        more probable ends and takes longer.
+    bos : bool, default=True
+        Whether the text begins a sentence.
+
+    Returns
+    -------
+    list of (list of str, float)
+        Tokens, of which the last is `</s>` if the sentence ended, and their log10
+        probability after the text, the most probable first.
+    """
+    count = _integer("n", n, 1)
+    found = model.continuations_of_ids(
+        model.context_ids(text, bos),
+        max(count, _integer("width", width, 1)),
+        _integer("max_tokens", max_tokens, 1),
+    )
+    return [
+        ([model.vocabulary.word(id_) for id_ in ids], log10_prob)
+        for ids, log10_prob in found[:count]
+    ]
 
 
 def sample(

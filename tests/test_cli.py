@@ -552,6 +552,30 @@ def test_next_prints_the_most_probable_tokens(call: Call, model: Path) -> None:
     assert call("next", model, "-", "-k", 3, stdin="길가에 꽃이\n").out == answer.out
 
 
+def test_next_takes_the_first_letters_or_a_set(call: Call, model: Path) -> None:
+    everything = call("next", model, "길가에", "-k", 1000).out.splitlines()
+    tokens = [row.split("\t")[1] for row in everything]
+    letter = tokens[3][0]
+    answer = call("next", model, "길가에", "-k", 1000, "--prefix", letter)
+    assert answer.out.splitlines() == [
+        row for row, token in zip(everything, tokens, strict=True) if token[0] == letter
+    ]
+    some = call("next", model, "길가에", "--among", tokens[5], "--among", tokens[2])
+    assert some.out.splitlines() == [everything[2], everything[5]]
+
+
+def test_complete_prints_the_most_probable_ends(call: Call, model: Path) -> None:
+    answer = call("complete", model, "길가에", "-n", 3)
+    rows = [line.split("\t") for line in answer.out.splitlines()]
+    assert [float(row[0]) for row in rows] == sorted(
+        (float(row[0]) for row in rows), reverse=True
+    )
+    record = json.loads(call("complete", model, "길가에", "-n", 3, "--json").out)
+    assert [" ".join(end["tokens"]) for end in record["completions"]] == [
+        row[1] for row in rows
+    ]
+
+
 def test_generate_repeats_with_the_same_seed(call: Call, model: Path) -> None:
     first = call("generate", model, "-n", 5, "--seed", 7)
     assert first.status == 0

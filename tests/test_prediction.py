@@ -456,3 +456,110 @@ def test_successor_lists_made_by_new_belong_to_no_model(trained):
     assert lists.bytes == 0
     with pytest.raises(ValueError, match="another table"):
         trained.use_successors(lists)
+
+
+# ---- constrained next words, candidates, completions ------------------------------
+
+
+@given(shapes, st.data())
+def test_constraints_take_from_the_whole_distribution(shape, data):
+    seed, words, order, density = shape
+    reference = random_model(seed, words=words, order=order, density=density)
+    model = model_of(reference, successors=data.draw(st.booleans()))
+    names = reference.words
+    among = data.draw(st.none() | st.lists(st.sampled_from([*names, "absent"])))
+    prefix = data.draw(st.sampled_from(["", "w", "w1", names[-1], "<", "absent"]))
+    allowed = np.array(
+        [word.startswith(prefix) and (among is None or word in among) for word in names]
+    )
+    for context in contexts_of(reference, seed, 5):
+        text = " ".join(names[id_] for id_ in context if id_ > 2)
+        expected = argsort(np.where(allowed, model.distribution(text), 0.0), 5)
+        assert model.next_tokens(text, 5, prefix=prefix, among=among) == [
+            (names[id_], probability) for id_, probability in expected
+        ]
+
+
+def test_prefixes_are_prefixes_of_characters():
+    lines = ["가나 가다 각 갸", "a ab abc b"]
+    model = ngram.train(lines, 2, discount_fallback=(0.5, 1.0, 1.5))
+    found = {
+        prefix: {token for token, _ in model.next_tokens("", prefix=prefix)}
+        for prefix in ("가", "ab", "없음", "</")
+    }
+    assert found == {
+        "가": {"가나", "가다"},
+        "ab": {"ab", "abc"},
+        "없음": set(),
+        "</": {"</s>"},
+    }
+
+
+@given(shapes, st.data())
+def test_candidates_are_ranked_by_their_scores(shape, data):
+    seed, words, order, density = shape
+    reference = random_model(seed, words=words, order=order, density=density)
+    model = model_of(reference, successors=False)
+    some = st.lists(st.sampled_from([*reference.words[3:], "absent"]), max_size=4)
+    text = data.draw(some.map(" ".join))
+    candidates = data.draw(st.lists(some.map(" ".join)))
+    eos = data.draw(st.booleans())
+    before = model.state()
+    for token in text.split():
+        before = model.advance(before, token)[1]
+    scores = {}
+    for candidate in candidates:
+        total, after = 0.0, before
+        for token in [*candidate.split(), *["</s>"] * eos]:
+            score, after = model.advance(after, token)
+            total += score
+        scores[candidate] = total
+    ranked = model.rank_candidates(candidates, text, eos=eos)
+    assert sorted(candidate for candidate, _ in ranked) == sorted(candidates)
+    for candidate, log10_prob in ranked:
+        assert log10_prob == pytest.approx(scores[candidate], rel=1e-5, abs=1e-5)
+    sums = [log10_prob for _, log10_prob in ranked]
+    assert sums == sorted(sums, reverse=True)
+
+
+def every_continuation(model, text, longest):
+    """All ways to go on, in plain Python."""
+    ended, paths = [], [([], 0.0)]
+    for _ in range(longest):
+        longer = []
+        for tokens, log10_prob in paths:
+            before = " ".join([text, *tokens])
+            for token, probability in model.next_tokens(before, 1000):
+                path = ([*tokens, token], log10_prob + np.log10(probability))
+                (ended if token == "</s>" else longer).append(path)
+        paths = longer
+    return sorted(ended + paths, key=lambda path: -path[1])
+
+
+@pytest.mark.parametrize("text", ["", "the", "the cat", "a dog saw"])
+def test_a_wide_beam_finds_the_best_continuations(trained, text):
+    expected = every_continuation(trained, text, 3)
+    everything = {tuple(tokens): log10_prob for tokens, log10_prob in expected}
+    found = trained.complete(text, 20, max_tokens=3, width=3000)
+    assert [log10_prob for _, log10_prob in found] == pytest.approx(
+        [log10_prob for _, log10_prob in expected[:20]]
+    )
+    for tokens, log10_prob in found:
+        assert everything[tuple(tokens)] == pytest.approx(log10_prob)
+    narrow = trained.complete(text, 3, max_tokens=3)
+    assert narrow == found[:3]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.next_tokens("", among="abc"), "among is one string"),
+        (lambda m: m.rank_candidates("abc"), "candidates is one string"),
+        (lambda m: m.complete("", 0), "n is 0"),
+        (lambda m: m.complete("", width=0), "width is 0"),
+        (lambda m: m.complete("", max_tokens=-1), "max_tokens is -1"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(trained, call, message):
+    with pytest.raises(InputError, match=message):
+        call(trained)

@@ -23,6 +23,7 @@ COMMANDS = (
     "perplexity",
     "filter",
     "next",
+    "complete",
     "generate",
     "compare",
     "smoothings",

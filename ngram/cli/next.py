@@ -19,8 +19,27 @@ from ngram.cli.output import print_json
     metavar="N",
     help="How many tokens.",
 )
+@click.option(
+    "--prefix",
+    default="",
+    metavar="TEXT",
+    help="Only tokens that begin with TEXT.",
+)
+@click.option(
+    "--among",
+    multiple=True,
+    metavar="TOKEN",
+    help="Only this token; may be given several times.  [default: all]",
+)
 @json_option
-def command(model: str, context: tuple[str, ...], count: int, as_json: bool) -> None:
+def command(
+    model: str,
+    context: tuple[str, ...],
+    count: int,
+    prefix: str,
+    among: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Print the most probable next tokens after CONTEXT.
 
     Probabilities are exact, from the whole smoothed distribution. Without CONTEXT the
@@ -34,7 +53,7 @@ def command(model: str, context: tuple[str, ...], count: int, as_json: bool) -> 
         if piped:
             texts = read_sentences(["-"], opened.tokenizer)
         for text in texts:
-            tokens = opened.next_tokens(text, count)
+            tokens = opened.next_tokens(text, count, prefix=prefix, among=among or None)
             if as_json:
                 print_json(
                     {

@@ -335,6 +335,18 @@ class Mixture:
         sums: Floats = weights @ distributions
         return sums
 
+    def probabilities_of_ids(self, context: Ids, words: Ids) -> Floats:
+        """Return p(word | context) of some words."""
+        some: Floats = self.distribution_of_ids(context)[words]
+        return some
+
+    def ids_with_prefix(self, prefix: str) -> Ids:
+        """Return the ids of the words that begin with a prefix."""
+        words = enumerate(self.vocabulary.words())
+        return np.array(
+            [id_ for id_, word in words if word.startswith(prefix)], np.uint32
+        )
+
     def next_words(
         self, text: str | bytes, k: int, bos: bool = True
     ) -> list[tuple[str, float]]:

@@ -102,6 +102,15 @@ class Predictor {
         return words;
     }
 
+    // p(w | context) of some words; <s> has 0. The ids are below vocabulary_size.
+    void probabilities(Span<const std::uint32_t> context_ids, Span<const std::uint32_t> words,
+                       double* out) const {
+        const Context context = find_context(context_ids);
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            out[i] = words[i] == kBeginSentence ? 0.0 : probability(context, words[i]);
+        }
+    }
+
     // The contexts that the model has: slots[j] is the n-gram h_j .. h_1, weights[k] what an
     // n-gram of length k is multiplied with; 1 <= j <= depth, 1 <= k <= depth + 1.
     struct Context {
@@ -166,6 +175,19 @@ class Predictor {
             if (k <= order) log10_prob = found.log10_prob;
         }
         return {linear(log10_prob) * context.weights[order], k == order};
+    }
+
+    double probability(const Context& context, std::uint32_t word) const {
+        auto found = reader_.unigram(word);
+        std::size_t k = 1;
+        float log10_prob = found.log10_prob;
+        while (k <= context.depth && found.extends_left) {
+            found = reader_.find(k + 1, found.slot, context.words[k]);
+            if (!found) break;
+            log10_prob = found.log10_prob;
+            ++k;
+        }
+        return linear(log10_prob) * context.weights[k];
     }
 
     // The list of one order after a context: words by falling worth. Made for this context if the

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/bucketed.hpp"
+#include "prediction/beam_search.hpp"
 #include "prediction/ngram_reader.hpp"
 #include "prediction/predictor.hpp"
 #include "prediction/sampler.hpp"
@@ -24,6 +25,12 @@ class TablePredictor : public Predictor<NgramReader<Bucketed>> {
                                       const SamplingOptions& options, std::uint64_t seed) const {
         const Predictor<NgramReader<Bucketed>>& predictor = *this;
         return Sampler(predictor, options, seed).sample(context, count);
+    }
+
+    std::vector<Continuation> continuations(Span<const std::uint32_t> context, std::size_t width,
+                                            std::size_t longest) const {
+        const Predictor<NgramReader<Bucketed>>& predictor = *this;
+        return beam_search(predictor, context, width, longest);
     }
 
     static std::vector<SuccessorStorage> build_lists(const Bucketed& table, unsigned threads,

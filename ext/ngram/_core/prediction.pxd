@@ -2,13 +2,15 @@
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
-from libcpp.memory cimport shared_ptr
+from libcpp.memory cimport shared_ptr, unique_ptr
+from libcpp.string_view cimport string_view
 from libcpp.vector cimport vector
 
-from ngram._core.buffer cimport Span, const_uint64
+from ngram._core.buffer cimport Span, const_uint32, const_uint64
 from ngram._core.model cimport Bucketed, Table, WordSpan
 from ngram._core.progress cimport Progress, raise_ngram_error
 from ngram._core.scoring cimport ScoringModel
+from ngram._core.vocabulary cimport CVocabulary
 
 
 ctypedef Span[const_uint64] PackedSpan
@@ -42,6 +44,18 @@ cdef extern from "prediction/sampler.hpp" namespace "ngram" nogil:
         double top_p
 
 
+cdef extern from "prediction/beam_search.hpp" namespace "ngram" nogil:
+    cdef cppclass Continuation:
+        vector[uint32_t] words
+        double log10_prob
+
+
+cdef extern from "text/prefix_index.hpp" namespace "ngram" nogil:
+    cdef cppclass PrefixIndex:
+        PrefixIndex(const CVocabulary& vocabulary) except +raise_ngram_error
+        Span[const_uint32] find(string_view prefix) noexcept
+
+
 cdef extern from "prediction/table_predictor.hpp" namespace "ngram" nogil:
     cdef cppclass TablePredictor:
         TablePredictor(
@@ -49,8 +63,14 @@ cdef extern from "prediction/table_predictor.hpp" namespace "ngram" nogil:
         ) except +raise_ngram_error
         size_t vocabulary_size() noexcept
         void distribution(WordSpan context, double* out) except +raise_ngram_error
+        void probabilities(
+            WordSpan context, WordSpan words, double* out
+        ) except +raise_ngram_error
         vector[Prediction] next_words(
             WordSpan context, size_t count
+        ) except +raise_ngram_error
+        vector[Continuation] continuations(
+            WordSpan context, size_t width, size_t longest
         ) except +raise_ngram_error
         vector[uint32_t] sample(
             WordSpan context, size_t count, const SamplingOptions& options, uint64_t seed
@@ -75,5 +95,6 @@ cdef class SuccessorLists:
 cdef class PredictingModel(ScoringModel):
     cdef SuccessorLists lists
     cdef shared_ptr[TablePredictor] predictor
+    cdef unique_ptr[PrefixIndex] prefixes  # made when first asked for
     cdef shared_ptr[TablePredictor] ready(self) except *
     cdef vector[uint32_t] context_of(self, object text, bint bos) except *

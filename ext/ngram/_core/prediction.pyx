@@ -9,11 +9,13 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from cython.operator cimport dereference
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.string_view cimport string_view
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
+from ngram._core.buffer cimport const_uint32
 from ngram._core.model cimport Table, WordSpan
 from ngram._core.progress cimport Progress, watch
 from ngram._core.scoring cimport (
@@ -227,6 +229,41 @@ cdef class PredictingModel(ScoringModel):
         with nogil:
             predictor.get().distribution(words, &out[0])
         return out.base
+
+    def probabilities_of_ids(self, const uint32_t[::1] context, const uint32_t[::1] words):
+        """Return p(word | context) of some words, float64; the ids are in the vocabulary."""
+        cdef SuccessorLists _alive = self.lists
+        cdef shared_ptr[TablePredictor] predictor = self.ready()
+        cdef WordSpan before = span_of_ids(context)
+        cdef WordSpan wanted = span_of_ids(words)
+        cdef double[::1] out = np.empty(words.shape[0], np.float64)
+        if words.shape[0]:
+            with nogil:
+                predictor.get().probabilities(before, wanted, &out[0])
+        return out.base
+
+    def ids_with_prefix(self, prefix):
+        """Return the ids of the words that begin with a str or bytes, uint32, unsorted."""
+        cdef list kept = []
+        cdef string_view view = view_text(prefix, kept)
+        if self.prefixes.get() == NULL:
+            self.prefixes.reset(new PrefixIndex(self.vocabulary.pointer.get()[0]))
+        cdef Span[const_uint32] found = self.prefixes.get().find(view)
+        cdef uint32_t[::1] out = np.empty(found.size(), np.uint32)
+        if found.size():
+            memcpy(&out[0], found.data(), found.size() * sizeof(uint32_t))
+        return out.base
+
+    def continuations_of_ids(self, const uint32_t[::1] context, size_t width, size_t longest):
+        """Return the most probable continuations, (ids, log10 probability), best first."""
+        cdef SuccessorLists _alive = self.lists
+        cdef shared_ptr[TablePredictor] predictor = self.ready()
+        cdef WordSpan words = span_of_ids(context)
+        cdef vector[Continuation] found
+        with nogil:
+            found = predictor.get().continuations(words, width, longest)
+        cdef size_t i
+        return [(list(found[i].words), found[i].log10_prob) for i in range(found.size())]
 
     def next_ids(self, const uint32_t[::1] context, size_t k):  # IN
         """Return the k most probable words as a list of (id, probability), best first."""
