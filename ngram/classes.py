@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from ngram import scoring
 from ngram._core.classes import ONE_BIT, exchange, merge_classes
 from ngram._core.texts import as_texts
+from ngram.arguments import MOST, checked_integer
 from ngram.errors import InputError
 from ngram.estimate import train
 from ngram.files import atomic_output, open_input
@@ -116,8 +117,7 @@ class WordClasses:
         WordClasses
             Every class of it is made of whole classes of this one.
         """
-        if isinstance(length, bool) or not isinstance(length, int) or length < 0:
-            raise InputError(f"length is {length!r}: pass an integer, 0 or more.")
+        length = checked_integer("length", length, least=0)
         prefixes = [path[:length] for path in self._paths()]
         paths = list(dict.fromkeys(prefixes))
         coarse = np.array([*map(paths.index, prefixes), NO_CLASS], np.int32)
@@ -304,10 +304,10 @@ def cluster_words(
     >>> sorted(map(classes.words, range(3)))
     [['a', 'the'], ['cat', 'dog'], ['sat', 'ran']]
     """
-    n_classes = _whole("n_classes", n_classes, 1)
-    iterations = _whole("iterations", iterations, 0)
+    n_classes = checked_integer("n_classes", n_classes, least=1, most=MOST)
+    iterations = checked_integer("iterations", iterations, least=0, most=MOST)
     if seed is not None:
-        seed = _whole("seed", seed, 0)
+        seed = checked_integer("seed", seed, least=0)
     if hierarchy and n_classes > MOST_MERGED:
         raise InputError(
             f"n_classes is {n_classes}, and a hierarchy is made of at most"
@@ -345,18 +345,6 @@ def cluster_words(
         (bits / ONE_BIT + constant) * math.log10(2) for bits in likelihoods
     )
     return WordClasses(vocabulary, class_of, paths, log10_probs)
-
-
-def _whole(name: str, value: object, least: int) -> int:
-    if (
-        isinstance(value, bool | np.bool_)
-        or not isinstance(value, int | np.integer)
-        or not least <= value < 2**31
-    ):
-        raise InputError(
-            f"{name} is {value!r}: pass an integer, at least {least} and below 2**31."
-        )
-    return int(value)
 
 
 def _first_classes(

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ngram._core.counts import NgramCounts
-from ngram._core.estimate import MAX_ORDER
+from ngram._core.counts import MAX_ORDER, NgramCounts
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
+from ngram.arguments import checked_integers
 from ngram.errors import DiscountWarning, InputError, MissingDependencyError
 from ngram.fitting import ABSENT, Progress, Text, encode_heldout, fit_and_smooth
 from ngram.smoothing import METHODS, SmoothingMethod, smoothing_method
@@ -251,7 +251,7 @@ def compare_smoothings(
     ['witten-bell', 'additive:delta=1']
     """
     chosen = [smoothing_method(method) for method in (methods or METHODS)]
-    order_list = _integers("orders", orders, MAX_ORDER)
+    order_list = _distinct("orders", orders, MAX_ORDER)
     workers, cutter = thread_count(threads), Tokenizer.of(tokenizer)
     tokens, vocabulary, _ = read_corpus(
         train, cutter, skip_symbols=skip_symbols, threads=workers, progress=progress
@@ -296,23 +296,17 @@ def compare_smoothings(
     )
 
 
-def _integers(name: str, values: Iterable[int], most: int) -> list[int]:
-    numbers = list(values)
-    for number in numbers:
-        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-        if not whole or not 1 <= number <= most:
-            raise InputError(
-                f"{name} holds {number!r}: pass integers from 1 to {most:,}."
-            )
+def _distinct(name: str, values: object, most: int) -> list[int]:
+    numbers = checked_integers(name, values, least=1, most=most)
     if not numbers:
         raise InputError(f"{name} is empty: pass at least one number.")
-    return [int(number) for number in dict.fromkeys(numbers)]
+    return list(dict.fromkeys(numbers))
 
 
 def _sizes(sizes: Iterable[int] | None, sentences: int) -> list[int]:
     """Return the training sizes, ascending."""
     if sizes is not None:
-        return sorted(_integers("sizes", sizes, sentences))
+        return sorted(_distinct("sizes", sizes, sentences))
     powers = (10**n for n in range(2, 20))
     return [*[size for size in powers if size < sentences], sentences]
 

@@ -11,21 +11,20 @@ method and for `Counts`, which give the model of the text they were made of. The
 corpus and options give the same bytes for any number of threads.
 """
 
-import math
-import operator
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self, SupportsIndex, TypedDict, Unpack, cast
+from typing import Any, Self, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from ngram._core.counts import NgramCounts
-from ngram._core.estimate import MAX_ORDER, Estimator
+from ngram._core.counts import MAX_ORDER, NgramCounts
+from ngram._core.estimate import Estimator
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
+from ngram.arguments import checked_integer, checked_integers, checked_numbers
 from ngram.arpa import format_arpa
 from ngram.counts import Counts
 from ngram.errors import InputError
@@ -313,9 +312,8 @@ class Options:
         """Check the arguments of a caller, before any text is read."""
         most = "Most models use 3 to 5."
         order = checked_integer("order", order, least=1, most=MAX_ORDER, advice=most)
-        prune = _numbers("prune", arguments.get("prune", ()))
-        thresholds = tuple(
-            checked_integer("prune", t, least=0, most=2**63 - 1) for t in prune
+        thresholds = checked_integers(
+            "prune", arguments.get("prune", ()), least=0, most=2**63 - 1
         )
         pruning_thresholds(thresholds, order)
         fallback = arguments.get("discount_fallback")
@@ -330,7 +328,7 @@ class Options:
         fallback = (
             None
             if fallback is None
-            else tuple(map(float, _numbers("discount_fallback", fallback)))
+            else tuple(map(float, checked_numbers("discount_fallback", fallback)))
         )
         # Refuses an impossible fallback now, not when the text has been counted.
         discounts_from_counts((0, 0, 0, 0), order=1, fallback=fallback)
@@ -607,41 +605,6 @@ def _estimate_of(
     return Estimate(
         smoothed.ngrams, vocabulary, discounts, smoothed.counts_of_counts, training
     )
-
-
-def checked_integer(
-    name: str,
-    value: object,
-    *,
-    least: int,
-    most: float = math.inf,
-    advice: str = "",
-) -> int:
-    """Return an integer as such, of whatever type; no float, no bool."""
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        number = operator.index(cast(SupportsIndex, value))
-    except TypeError:
-        number = least - 1
-    if not least <= number <= most:
-        limit = "up" if most == math.inf else f"to {most}"
-        raise InputError(
-            f"{name} is {value!r}: pass an integer from {least} {limit}."
-            f"{advice and ' '}{advice}"
-        )
-    return number
-
-
-def _numbers(name: str, values: object) -> tuple[Any, ...]:
-    """Return the numbers of a sequence."""
-    try:
-        numbers = tuple(cast(Iterable[Any], values))
-        for number in numbers:
-            float(number)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} is {values!r}: pass a sequence of numbers.") from None
-    return numbers
 
 
 # --- The limited vocabulary ---

@@ -6,7 +6,6 @@ successor lists. Read `ngram/model.py` next.
 """
 
 import math
-import operator
 import secrets
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ngram.arguments import MOST, checked_integer
 from ngram.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ __all__ = [
 Seed = int | np.random.Generator | None
 
 BEGIN_SENTENCE = 1  # its id, behind that of <unk>
-MAX_NUMBER = 2**31 - 1  # of tokens asked for; no vocabulary is larger
 
 
 class Predictor(Protocol):
@@ -143,7 +142,7 @@ def next_tokens(
         in particular), `<s>` and tokens of probability 0 are left out, so the list may
         be shorter. Equally probable tokens stand in the order of their ids.
     """
-    count = _integer("k", k, 1)
+    count = checked_integer("k", k, least=1, most=MOST)
     if not prefix and among is None:
         return model.next_words(text, count, bos)
     ids = _allowed(model, prefix, among)
@@ -247,11 +246,11 @@ def complete(
         Tokens, of which the last is `</s>` if the sentence ended, and their log10
         probability after the text, the most probable first.
     """
-    count = _integer("n", n, 1)
+    count = checked_integer("n", n, least=1, most=MOST)
     found = model.continuations_of_ids(
         model.context_ids(text, bos),
-        max(count, _integer("width", width, 1)),
-        _integer("max_tokens", max_tokens, 1),
+        max(count, checked_integer("width", width, least=1, most=MOST)),
+        checked_integer("max_tokens", max_tokens, least=1, most=MOST),
     )
     return [
         ([model.vocabulary.word(id_) for id_ in ids], log10_prob)
@@ -299,8 +298,12 @@ def sample(
         The tokens drawn, without the prefix. If the sentence ended, the last one is
         `</s>`. `<s>` and `<unk>` are never drawn.
     """
-    count = _integer("max_tokens", max_tokens, 0)
-    best = 0 if top_k is None else _integer("top_k", top_k, 1, " (None: all tokens)")
+    count = checked_integer("max_tokens", max_tokens, least=0, most=MOST)
+    best = 0
+    if top_k is not None:
+        best = checked_integer(
+            "top_k", top_k, least=1, most=MOST, advice="Leave it out for all tokens."
+        )
     ids = model.sample_ids(
         model.context_ids(prefix, bos),
         count,
@@ -347,19 +350,6 @@ def generate(
     return model.tokenizer.detokenize([*model.tokenize(prefix), *tokens])
 
 
-def _integer(name: str, value: object, least: int, more: str = "") -> int:
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]  # what is asked here
-    except TypeError:
-        number = -1
-    if not least <= number <= MAX_NUMBER:
-        raise InputError(
-            f"{name} is {value!r}: it must be an integer from {least} to "
-            f"{MAX_NUMBER}{more}."
-        )
-    return number
-
-
 def _real(value: object) -> float:
     """Return a real number as a float, and NaN for whatever is none."""
     try:
@@ -392,13 +382,10 @@ def _seed(seed: Seed) -> int:
         return secrets.randbits(64)
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(0, 1 << 64, dtype=np.uint64))
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        number = -1
-    if not 0 <= number < 1 << 64:
-        raise InputError(
-            f"seed is {seed!r}: it must be an integer from 0 to 2**64 - 1, a "
-            "numpy.random.Generator, or None."
-        )
-    return number
+    return checked_integer(
+        "seed",
+        seed,
+        least=0,
+        most=2**64 - 1,
+        advice="A numpy.random.Generator or None will do, too.",
+    )

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.pruning import BINS, Pruner
+from ngram.arguments import checked_integer
 from ngram.errors import InputError
-from ngram.estimate import checked_integer
 from ngram.memory import parse_bytes
 from ngram.model import Model, Progress
 from ngram.threads import thread_count

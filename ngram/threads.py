@@ -5,7 +5,7 @@ Read next: `ngram/text.py`. Results never depend on the number.
 
 import os
 
-from ngram.errors import InputError
+from ngram.arguments import checked_integer
 
 MAX_THREADS = 1024
 
@@ -22,9 +22,10 @@ def thread_count(threads: int | None) -> int:
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
-    if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
-        raise InputError(
-            f"threads is {threads!r}: pass 1 to {MAX_THREADS}, or None for all"
-            " processors."
-        )
-    return threads
+    return checked_integer(
+        "threads",
+        threads,
+        least=1,
+        most=MAX_THREADS,
+        advice="Leave it out for all processors.",
+    )

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 MODULES = [
     "version",
     "errors",
+    "arguments",
     "threads",
     "memory",
     "files",

@@ -187,7 +187,7 @@ def test_next_tokens_are_tokens_without_symbols(trained):
 
 @pytest.mark.parametrize("k", [0, -1])
 def test_k_below_one_is_an_error(trained, k):
-    with pytest.raises(InputError, match=f"k is {k}: it must be an integer from 1 to"):
+    with pytest.raises(InputError, match=f"k is {k}: pass an integer from 1 to"):
         trained.next_tokens("the", k)
 
 
@@ -408,17 +408,17 @@ def test_generate_gives_text_for_every_tokenizer(tokenizer):
         ({"temperature": 10**400}, "temperature is 1000"),
         ({"temperature": None}, "temperature is None: it must be a number"),
         ({"temperature": "1"}, "temperature is '1'"),
-        ({"top_k": 0}, "top_k is 0: it must be an integer from 1 to 2147483647"),
+        ({"top_k": 0}, "top_k is 0: pass an integer from 1 to 2147483647"),
         ({"top_k": 10**30}, "top_k is 10000"),
         ({"top_k": 1.5}, "top_k is 1.5"),
         ({"top_p": 0.0}, "top_p is 0.0: it must be a number above 0"),
         ({"top_p": 1.1}, "top_p is 1.1"),
         ({"top_p": "1"}, "top_p is '1'"),
-        ({"max_tokens": -1}, "max_tokens is -1: it must be an integer from 0 to"),
+        ({"max_tokens": -1}, "max_tokens is -1: pass an integer from 0 to"),
         ({"max_tokens": 10**30}, "max_tokens is 10000"),
         ({"max_tokens": None}, "max_tokens is None"),
         ({"seed": -1}, "seed is -1"),
-        ({"seed": 1.9}, "seed is 1.9: it must be an integer"),
+        ({"seed": 1.9}, "seed is 1.9: pass an integer"),
         ({"seed": "1"}, "seed is '1'"),
         ({"seed": 1 << 64}, "seed is 18446744073709551616"),
     ],
@@ -432,7 +432,7 @@ def test_impossible_options_are_errors(trained, options, message):
 
 @pytest.mark.parametrize("k", [10**30, 2**31, 1.5, None, "1"])
 def test_k_is_an_integer_in_bounds(trained, k):
-    with pytest.raises(InputError, match=r"k is .*: it must be an integer from 1 to"):
+    with pytest.raises(InputError, match=r"k is .*: pass an integer from 1 to"):
         trained.next_tokens("the", k)
 
 

@@ -10,6 +10,7 @@ from ngram._core.vocabulary import Vocabulary
 _Progress: TypeAlias = Callable[[str, int, int], object] | None
 
 MAX_COUNT: float
+MAX_ORDER: int
 
 def encode_vocabulary(vocabulary: Vocabulary) -> dict[str, NDArray[np.uint8]]: ...
 def read_vocabulary(

@@ -9,8 +9,6 @@ from ngram._core.text import TokenIds
 from ngram.memory import MemoryPlan
 from ngram.smoothing import SmoothingMethod
 
-MAX_ORDER: int
-
 class Estimator:
     counts_of_counts: npt.NDArray[np.uint64]
     counts_before_pruning: tuple[int, ...]

@@ -15,9 +15,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from ngram._core.counts import MAX_COUNT, NgramCounts
+from ngram._core.counts import MAX_COUNT, MAX_ORDER, NgramCounts
+from ngram.arguments import checked_integer
 from ngram.counts.merging import checked_weight, merge_counts
-from ngram.counts.table import Counts, Path, Progress, checked_order
+from ngram.counts.table import Counts, Path, Progress
 from ngram.errors import InputError
 from ngram.text import Tokenizer, is_paths, open_text, read_corpus
 from ngram.threads import thread_count
@@ -77,7 +78,7 @@ def count_ngrams(
     discounts, linearly, with none at 0. So probabilities sum to one, and whole counts
     give what they give without weights.
     """
-    order = checked_order(order)
+    order = checked_integer("order", order, least=1, most=MAX_ORDER)
     tokenizer = Tokenizer.of(tokenizer)
     count = _Counter(order, tokenizer, bool(skip_symbols), thread_count(threads))
     if weights is None:

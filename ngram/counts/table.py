@@ -7,16 +7,21 @@ data: every number in it is checked before use.
 
 import json
 import math
-import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, SupportsIndex, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ngram._core.counts import NgramCounts, encode_vocabulary, read_vocabulary
+from ngram._core.counts import (
+    MAX_ORDER,
+    NgramCounts,
+    encode_vocabulary,
+    read_vocabulary,
+)
+from ngram.arguments import checked_integer
 from ngram.container import Container, open_container, write_container
 from ngram.errors import InputError, ModelFileError
 from ngram.text import NATIVE, Tokenizer
@@ -24,7 +29,7 @@ from ngram.threads import thread_count
 from ngram.version import __version__
 from ngram.vocabulary import Vocabulary
 
-__all__ = ["Counts", "Path", "Progress", "checked_order", "is_size", "whole"]
+__all__ = ["Counts", "Path", "Progress", "is_size", "whole"]
 
 Progress = Callable[[str, int, int], object]
 Path = str | os.PathLike[str]
@@ -110,7 +115,7 @@ class Counts:
 
     def truncated(self, order: int) -> Self:
         """Return the counts of the orders 1 to `order`: what counting to it gives."""
-        order = checked_order(order, most=self.order)
+        order = checked_integer("order", order, least=1, most=self.order)
         ngrams = self.ngrams if order == self.order else self.ngrams.truncated(order)
         return type(self)(
             ngrams, self.vocabulary, self.tokenizer, self.sources, self.skip_symbols
@@ -241,19 +246,6 @@ class Counts:
         )
 
 
-def checked_order(order: object, *, most: int = 255) -> int:
-    """Return an order as an int, of whatever integer type."""
-    try:
-        if isinstance(order, bool | np.bool_):
-            raise TypeError
-        number = operator.index(cast(SupportsIndex, order))
-    except TypeError:
-        number = 0
-    if not 1 <= number <= most:
-        raise InputError(f"order is {order!r}: pass an integer from 1 to {most}.")
-    return number
-
-
 def is_size(value: object) -> bool:
     """Return whether a value is an int, as sizes in a description are."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -276,7 +268,7 @@ def _sizes(metadata: Mapping[str, str]) -> list[int]:
     sizes = json.loads(metadata["counts"])
     if not isinstance(sizes, list) or not all(map(is_size, sizes)):
         raise TypeError("counts is no list of integers")
-    if not 1 <= len(sizes) <= 255 or metadata["order"] != str(len(sizes)):
+    if not 1 <= len(sizes) <= MAX_ORDER or metadata["order"] != str(len(sizes)):
         raise ValueError(f"the order is {metadata['order']}, of {len(sizes)} counts")
     if sizes[0] < 3 or not all(0 <= size < 2**32 - 1 for size in sizes):
         raise ValueError(f"the numbers of n-grams are {sizes}")

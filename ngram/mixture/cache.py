@@ -13,11 +13,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ngram.arguments import MOST, checked_integer
 from ngram.errors import InputError
 from ngram.mixture.components import BOS, EOS, Batch, Floats, Ids, Scores
 
 BORDERS = ("none", "blank", "sentence")
-MAX_SIZE = 2**31 - 1
 
 Numbers = NDArray[np.int64]
 
@@ -71,13 +71,8 @@ class Cache:
     border: str = "none"
 
     def __post_init__(self) -> None:
-        if self.order not in (1, 2, 3):
-            raise InputError(f"order of the cache is {self.order!r}: it is 1, 2 or 3.")
-        if not isinstance(self.size, int) or not 0 < self.size <= MAX_SIZE:
-            raise InputError(
-                f"size of the cache is {self.size!r}: it is a number of words, 1 to "
-                f"{MAX_SIZE}."
-            )
+        checked_integer("order of the cache", self.order, least=1, most=3)
+        checked_integer("size of the cache", self.size, least=1, most=MOST)
         if not isinstance(self.decay, int | float) or not 0 < self.decay <= 1:
             raise InputError(
                 f"decay of the cache is {self.decay!r}: it is a number above 0 and at "

@@ -39,6 +39,8 @@ from ngram.errors import InputError, ModelFileError
 
 
 cdef extern from "counts/count_ngrams.hpp" namespace "ngram" nogil:
+    const unsigned kMaxOrder
+
     CNgramCounts count_ngrams(
         Buffer[uint32_t]& ids, uint64_t vocabulary_size, unsigned order,
         unsigned threads, Progress& progress,
@@ -111,6 +113,7 @@ cdef extern from "ngrams/prefixes.hpp" namespace "ngram" nogil:
 
 
 MAX_COUNT = kMaxCount
+MAX_ORDER = kMaxOrder
 
 
 cdef class _Owner:

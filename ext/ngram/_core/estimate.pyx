@@ -28,8 +28,6 @@ from ngram.errors import InputError
 
 
 cdef extern from "counts/count_trie.hpp" namespace "ngram" nogil:
-    const unsigned kMaxOrder
-
     cdef cppclass MemoryPlan:
         uint64_t round_windows
         uint64_t bucket_windows
@@ -93,9 +91,6 @@ cdef extern from "smoothing/methods.hpp" namespace "ngram" nogil:
         const CNgramCounts& counts, const CountOptions& pruning,
         const EstimateOptions& options, Progress& progress,
     ) except +raise_ngram_error
-
-
-MAX_ORDER = kMaxOrder
 
 
 cdef CountOptions count_options(unsigned order, unsigned threads, prune,
