@@ -311,7 +311,7 @@ def cluster_words(
     if hierarchy and n_classes > MOST_MERGED:
         raise InputError(
             f"n_classes is {n_classes}, and a hierarchy is made of at most"
-            f" {MOST_MERGED}. Pass fewer, or leave hierarchy out."
+            f" {MOST_MERGED}. Pass fewer, or leave `hierarchy` out."
         )
     threads = thread_count(threads)
     tokens, vocabulary, _ = read_corpus(

@@ -324,7 +324,7 @@ def _halves(text: Text) -> tuple[Text, Text]:
     if min(len(part) for part, _ in parts) == 0:
         raise InputError(
             "the development text is too short to be halved into held-out text and text"
-            " to predict. Pass heldout."
+            " to predict. Pass `heldout`, too."
         )
     return parts[0], parts[1]
 

@@ -429,25 +429,24 @@ def _header_bytes(path: Path, data: memoryview) -> bytes:
 def _other_kind(begin: bytes) -> str:
     """Say what a file is that is not one of ours, and what to do with it."""
     if begin.startswith(b"mmap lm http://kheafield.com/code"):
-        return (
-            "this is a KenLM binary file. Read the ARPA file it was made from with "
-            "ngram.read_arpa(path)."
-        )
+        return "this is a KenLM binary file. Use the ARPA file that it was made from."
     packed = compression(begin)
     if packed:
         return (
             f"this file is compressed ({packed}), and a model, which is mapped into "
-            "memory, must not be. Decompress it. (An ARPA file may be compressed: "
-            "ngram.read_arpa(path).)"
+            "memory, must not be. Decompress it. (An ARPA file may be compressed.)"
         )
     if b"\\data\\" in begin:
-        return "this is an ARPA file. Read it with ngram.read_arpa(path)."
+        return "this is an ARPA file, which ngram.read_arpa(path) reads."
     if begin[8:9] == b"{" and b'"dtype"' in begin:
         return "this is a safetensors file, but no n-gram model."
     if begin.startswith(b"\x80") and begin[1:2] in b"\x02\x03\x04\x05":
         return "this is a Python pickle. Models are saved with Model.save."
     if not any(byte < 9 for byte in begin):
-        return "this is a text file. Train a model on it with ngram.train(path)."
+        return (
+            "this is a text file. Train a model on it: `ngram train`, or "
+            "ngram.train(path)."
+        )
     return "this is not an n-gram model file, or its first bytes are damaged."
 
 
@@ -492,13 +491,14 @@ def _check_content(path: Path, found: str, expected: str) -> None:
         return
     if found == "counts":
         raise ModelFileError(
-            f"{path}: this is a file of counts, not a model. Train a model from it "
-            "with ngram.train(ngram.Counts.load(path))."
+            f"{path}: this is a file of counts, not a model. Train a model from it: "
+            "`ngram train --from-counts`, or ngram.train(ngram.Counts.load(path))."
         )
     if found == "model":
         raise ModelFileError(
             f"{path}: this is a model, not a file of counts, and the counts it was "
-            "made of are not in it. Count the text with ngram.count_ngrams."
+            "made of are not in it. Count the text: `ngram count`, or "
+            "ngram.count_ngrams(path)."
         )
     raise ModelFileError(
         f"{path}: the file holds {found!r:.40}, which this release of ngram does not "

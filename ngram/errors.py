@@ -3,6 +3,11 @@
 One class per kind of failure, so a caller can catch what it can repair. Every error
 is an `NgramError` and also the built-in class a Python reader expects. The compiled
 engine raises the classes of the same names.
+
+A message carries the names of arguments so that another surface can say them its way
+(`ngram/cli/advice.py`): it begins with the name of the argument that is wrong, as in
+"order is 0: pass ..."; elsewhere a name stands in backticks, or with a value as in
+`order=3`. What a file is for, it says for both: "`ngram train`, or ngram.train(path)".
 """
 
 __all__ = [

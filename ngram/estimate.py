@@ -297,11 +297,12 @@ class Options:
         if given is not None and options.tokenizer != corpus.tokenizer:
             raise InputError(
                 f"the tokenizer is {options.tokenizer!r}, and the text was counted with"
-                f" {corpus.tokenizer!r}. Leave tokenizer out."
+                f" {corpus.tokenizer!r}. Leave `tokenizer` out."
             )
         if options.skip_symbols:
             raise InputError(
-                "skip_symbols has no effect on counts. Pass it when you count the text."
+                "skip_symbols=True has no effect on counts. Pass it when the text is"
+                " counted, by `ngram count` or ngram.count_ngrams."
             )
         return replace(
             options, tokenizer=corpus.tokenizer, skip_symbols=corpus.skip_symbols
@@ -380,11 +381,11 @@ def _check_smoothing(
     if method.needs_heldout and heldout is None:
         raise InputError(
             f"the smoothing method {method.name!r} learns from held-out text: pass"
-            " heldout, text that the corpus does not contain."
+            " `heldout`, text that the corpus does not contain."
         )
     if heldout is not None and not method.needs_heldout:
         raise InputError(
-            f"heldout has no effect with smoothing={method.name!r}. Leave one of the"
+            f"`heldout` has no effect with smoothing={method.name!r}. Leave one of the"
             " two out."
         )
     if not interpolate_unigrams and not (

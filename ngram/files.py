@@ -32,6 +32,7 @@ __all__ = [
     "check_text",
     "compression",
     "is_arpa",
+    "is_container",
     "is_counts",
     "open_input",
 ]
@@ -368,9 +369,14 @@ def is_arpa(head: bytes) -> bool:
     return head.lstrip().startswith(b"\\data\\") or bool(ARPA_HEADER.search(head))
 
 
+def is_container(head: bytes) -> bool:
+    """Return whether a file that begins with `head` may be one of ours: binary."""
+    return head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 100_000_000
+
+
 def is_counts(head: bytes) -> bool:
     """Return whether a file that begins with `head` is one of counts."""
-    return head[8:10] == b'{"' and b'"content":"counts"' in head[:256]
+    return is_container(head) and b'"content":"counts"' in head[:256]
 
 
 def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
@@ -390,18 +396,18 @@ def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
             raise InputError(f"{name}: this is {what}.")
     if is_arpa(head):
         raise InputError(
-            f"{name}: this is an ARPA model, not a text. Pass it as the model, convert "
-            "it with `ngram convert`, or read it in Python with ngram.read_arpa."
+            f"{name}: this is an ARPA model, not a text. Pass it as the model: convert "
+            "it with `ngram convert`, or read it with ngram.read_arpa(path)."
         )
     if is_counts(head):
         raise InputError(
-            f"{name}: this is a file of counts, not a text. Train from it with "
-            "ngram.train(ngram.Counts.load(path))."
+            f"{name}: this is a file of counts, not a text. Train from it: "
+            "`ngram train --from-counts`, or ngram.train(ngram.Counts.load(path))."
         )
-    if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 100_000_000:
+    if is_container(head):
         raise InputError(
             f"{name}: this is a model file (safetensors), not a text. Pass it "
-            "as the model, or open it in Python with ngram.load."
+            "as the model, or open it with ngram.load(path)."
         )
     if compression(head):
         raise InputError(f"{name}: this is compressed twice. Decompress it first.")

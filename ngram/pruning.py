@@ -234,7 +234,7 @@ class _Target:
             raise InputError(
                 f"max_ngrams is {most}, but there are {counts[0]} unigrams, which"
                 " pruning keeps. Pass at least as many, or drop words with"
-                " vocabulary_size."
+                " `vocabulary_size`."
             )
         return _largest_cut(pruner, counts, lambda kept: int(kept.sum()) <= most)
 
@@ -280,13 +280,13 @@ def _check(
         checked_integer("vocabulary_size", vocabulary_size, least=SPECIALS)
     if target.is_absent() and vocabulary_size is None:
         raise InputError(
-            "nothing says how much to prune: pass threshold, max_ngrams, max_bytes or"
-            " vocabulary_size."
+            "nothing says how much to prune: pass `threshold`, `max_ngrams`,"
+            " `max_bytes` or `vocabulary_size`."
         )
     if model.order == 1 and not target.is_absent():
         raise InputError(
             "the model has order 1: there are only unigrams, which pruning keeps. Pass"
-            " vocabulary_size to drop words."
+            " `vocabulary_size` to drop words."
         )
     if isinstance(history, Model):
         _check_words(model.vocabulary, history.vocabulary)
@@ -386,7 +386,7 @@ class _Job:
             raise InputError(
                 f"max_bytes is {max_bytes}, but a model file of the {counts[0]}"
                 f" unigrams alone has {fixed} bytes. Pass more, or drop words with"
-                " vocabulary_size."
+                " `vocabulary_size`."
             )
         costs = _costs(self.source)
         for _ in range(REFINEMENTS):

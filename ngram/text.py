@@ -667,7 +667,7 @@ class LibraryReader:
                 f"{where}: the tokenizer makes the token "
                 f"{self._tokenizer.token(int(library_ids[token]))} of this text, which "
                 "the model uses itself. Change the text, or pass skip_symbols=True "
-                "(--skip-symbols) to leave out <s>, </s> and <unk>."
+                "to leave out <s>, </s> and <unk>."
             )
         kept = np.concatenate([[0], np.cumsum(~wrong)])
         return library_ids[~wrong], kept[offsets]

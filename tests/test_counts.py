@@ -407,8 +407,8 @@ def test_a_lower_order_of_the_counts_can_be_trained(counts: Counts) -> None:
     ("options", "message"),
     [
         ({"order": 4}, "order is 4, and the counts have n-grams of 1 to 3"),
-        ({"tokenizer": "bytes"}, "Leave tokenizer out"),
-        ({"skip_symbols": True}, "skip_symbols has no effect on counts"),
+        ({"tokenizer": "bytes"}, "Leave `tokenizer` out"),
+        ({"skip_symbols": True}, "skip_symbols=True has no effect on counts"),
         ({"memory": "512"}, "limited to 0.0 MB"),
     ],
 )
@@ -827,7 +827,7 @@ def test_info_describes_counts(
         ("count a.txt -o x --weight 1 --weighted-lines", 2, "exclude each other"),
         ("count a.txt -o x --weighted-lines", 1, "a.txt:1: the line begins with no"),
         ("count a.txt -o x --weight 1 --weight 2", 1, "2 weights for 1 files"),
-        ("count a.txt -o x --weight nan", 1, "weights is nan"),
+        ("count a.txt -o x --weight nan", 1, "--weight is nan"),
         ("merge c.counts -o x --weight 1 --weight 2", 1, "2 weights for 1 shards"),
         ("merge c.counts a.txt -o x", 1, "this is a text file"),
         ("merge c.counts -o x --subtract c.counts --subtract c.counts", 1, "count -"),

@@ -175,7 +175,7 @@ def test_fit_warns_once_and_names_the_orders_with_their_counts() -> None:
         "the closed form of modified Kneser-Ney discounts is undefined: 2-grams (n_1 to"
         " n_4 are 4, 2, 0, 7) now use 0.5, 0.5, 0.5; 3-grams (n_1 to n_4 are 3, 0, 0,"
         " 0) now use 0.5, 1, 1.5. Small or repeated corpora cause this. Remove"
-        " duplicate lines, or choose discounts with discount_fallback."
+        " duplicate lines, or pass discount_fallback=(0.5, 1.0, 1.5)."
     ]
 
 

@@ -803,11 +803,11 @@ def test_held_out_text_may_come_from_a_file(tmp_path: Path) -> None:
         (
             {"smoothing": "jelinek-mercer"},
             "the smoothing method 'jelinek-mercer' learns from held-out text: pass"
-            " heldout,",
+            " `heldout`,",
         ),
         (
             {"heldout": ["a"]},
-            "heldout has no effect with smoothing='modified-kneser-ney'.",
+            "`heldout` has no effect with smoothing='modified-kneser-ney'.",
         ),
         (
             {"smoothing": "jelinek-mercer", "heldout": ["", ""]},
@@ -815,12 +815,12 @@ def test_held_out_text_may_come_from_a_file(tmp_path: Path) -> None:
         ),
         (
             {"smoothing": "witten-bell", "discount_fallback": (0.5,)},
-            "discount_fallback has no effect with smoothing='witten-bell'.",
+            "`discount_fallback` has no effect with smoothing='witten-bell'.",
         ),
-        ({"smoothing": "katz", "strict": True}, "strict has no effect with"),
+        ({"smoothing": "katz", "strict": True}, "`strict` has no effect with"),
         (
             {"smoothing": KneserNey(), "strict": True},
-            "strict is given beside a smoothing method: pass it to KneserNey instead.",
+            "`strict` is given beside a smoothing method: pass it to KneserNey instead.",
         ),
         (
             {"smoothing": "laplace", "interpolate_unigrams": False},

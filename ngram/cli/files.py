@@ -27,14 +27,15 @@ def holds_arpa(path: str) -> bool:
     """Return whether a file is ARPA: by its first bytes, else by its name."""
     from ngram.errors import NgramError
     from ngram.files import is_arpa as begins_as_arpa
-    from ngram.files import open_input
+    from ngram.files import is_container, open_input
 
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):
             return stat.S_ISFIFO(mode) or is_arpa(path)  # a model cannot be a pipe
         with open_input(path) as stream:
-            return begins_as_arpa(stream.head) or is_arpa(path)
+            head = stream.head
+        return begins_as_arpa(head) or (is_arpa(path) and not is_container(head))
     except (NgramError, OSError, ValueError):
         return is_arpa(path)
 

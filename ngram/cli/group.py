@@ -5,11 +5,13 @@ import io
 import os
 import sys
 import warnings
+from functools import partial
 from importlib import import_module
 from typing import TextIO
 
 import click
 
+from ngram.cli.advice import Spelling, in_options
 from ngram.errors import NgramError
 from ngram.version import __version__
 
@@ -33,36 +35,15 @@ COMMANDS = (
     "mix",
     "demo",
 )
-
-
-# Advice in the words of Python, and of the command line.
-ADVICE = {
-    "skip_symbols=True to": "--skip-symbols to",
-    "discount_fallback=(0.5, 1.0, 1.5)": "--discount-fallback 0.5,1,1.5",
-    "with discount_fallback.": "with --discount-fallback.",
-    "ngram.train(path)": "`ngram train`",
-    "ngram.train(ngram.Counts.load(path))": "`ngram train --from-counts`",
-    "ngram.count_ngrams": "`ngram count`",
-    "Pass it when you count the text.": "Use it with `ngram count`.",
-    " Open files with ngram.Counts.load.": "",
-    "weights='lines'": "--weighted-lines",
-    "Count again with order=": "Count again with --order ",
-    ", or use Counts.truncated.": ".",
-    " with ngram.read_arpa(path)": "",
-    "pass heldout, text": "pass --heldout FILE, text",
-    "Pass heldout.": "Pass --heldout FILE.",
-    "heldout has no effect with smoothing=": "--heldout has no effect with smoothing ",
-    "max_bytes is": "--size is",
-    "max_ngrams is": "--ngrams is",
-    "with vocabulary_size.": "with --vocabulary-size.",
-    "Pass vocabulary_size to": "Use --vocabulary-size to",
-    ": ngram.read_arpa(path)": "",
-    " Open it with ngram.load.": " Give it a name that does not end in .arpa.",
-}
 # What a shell sees of a program that SIGPIPE ends: nobody reads its output.
 BROKEN_PIPE = 128 + 13
 # Of writing to stdout; the errors of files name their path.
 OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def load_command(name: str) -> click.Command:
+    command: click.Command = import_module(f"ngram.cli.{name}").command
+    return command
 
 
 class CommandGroup(click.Group):
@@ -74,8 +55,7 @@ class CommandGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"ngram.cli.{cmd_name}").command
-        return command
+        return load_command(cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -102,13 +82,14 @@ def group() -> None:
 
 def run(arguments: list[str]) -> int:
     """Return the exit status of one command line; a failure prints one sentence."""
+    command = arguments[0] if arguments else ""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Text is bytes here: what came in as invalid UTF-8 goes out unchanged.
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = show_warning
+            warnings.showwarning = partial(show_warning, command)
             status = group.main(arguments, prog_name="ngram", standalone_mode=False)
         if sys.stdout is not None:  # `>&-`
             sys.stdout.flush()
@@ -122,15 +103,15 @@ def run(arguments: list[str]) -> int:
         silence_stdout()
         if isinstance(error, BrokenPipeError):  # of what was still to be flushed
             return BROKEN_PIPE
-        click.echo(f"Error: {sentence(error)}", err=True)
+        click.echo(f"Error: {sentence(error, command)}", err=True)
         return 1
     return status if isinstance(status, int) else 0
 
 
-def sentence(error: Exception) -> str:
-    """Return what an error says, on one line."""
+def sentence(error: Exception, command: str) -> str:
+    """Return what an error of a command says, on one line."""
     if isinstance(error, NgramError):
-        text = in_shell(str(error))
+        text = in_shell(str(error), command)
     elif isinstance(error, OSError):
         what = error.strerror or str(error)
         text = f"{os.fsdecode(error.filename)}: {what}" if error.filename else what
@@ -141,14 +122,21 @@ def sentence(error: Exception) -> str:
     return " ".join(text.split())
 
 
-def in_shell(text: str) -> str:
-    """Return a message with its advice in the words of the command line."""
-    for python, shell in ADVICE.items():
-        text = text.replace(python, shell)
-    return text
+def in_shell(text: str, first: str) -> str:
+    """Return a message with the options of a command, else of any, for arguments."""
+
+    def spelling(name: str) -> Spelling | None:
+        for command in sorted(COMMANDS, key=lambda command: command != first):
+            for option in load_command(command).params:
+                if isinstance(option, click.Option) and option.name == name:
+                    return Spelling.of(option)
+        return None
+
+    return in_options(text, spelling)
 
 
 def show_warning(
+    command: str,
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -156,7 +144,7 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    click.echo(f"Warning: {in_shell(str(message))}", err=True)
+    click.echo(f"Warning: {in_shell(str(message), command)}", err=True)
 
 
 def silence_stdout() -> None:

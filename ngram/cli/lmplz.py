@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from ngram.cli.advice import Spelling, in_options
 from ngram.errors import MemoryBudgetError, NgramError
 
 ABORTED = 134  # what a shell sees of lmplz when the work fails: it calls abort()
@@ -187,6 +188,11 @@ OPTIONS = (
     ),
 )
 
+SPELLINGS = {
+    option.name: Spelling(f"--{option.name}", off=f"--{option.name} 0", separator=" ")
+    for option in OPTIONS
+}
+
 
 class Arguments(click.Command):
     """A command that reads its arguments itself."""
@@ -328,23 +334,20 @@ def run(given: dict[str, list[Any]]) -> int:
     try:
         options = job.options()
     except NgramError as error:
-        say(f"Error: {in_options(error)}")
+        say(f"Error: {sentence(error)}")
         return ABORTED if job.order == 0 else 1
     try:
         job.estimate(options, say)
     except NgramError as error:
-        say(f"Error: {in_options(error)}")
+        say(f"Error: {sentence(error)}")
         return 1 if isinstance(error, MemoryBudgetError) else ABORTED
     say(usage_line(time.perf_counter() - started))
     return 0
 
 
-def in_options(error: NgramError) -> str:
+def sentence(error: NgramError) -> str:
     """Return what an error says, with its advice in the words of lmplz."""
-    text = str(error).replace(
-        "discount_fallback=(0.5, 1.0, 1.5)", "--discount_fallback"
-    )
-    return " ".join(text.replace("skip_symbols=True", "--skip_symbols").split())
+    return " ".join(in_options(str(error), SPELLINGS.get).split())
 
 
 def usage_line(seconds: float) -> str:

@@ -12,7 +12,6 @@ from ngram.cli.output import print_json
 @click.argument("context", nargs=-1)
 @click.option(
     "-k",
-    "count",
     type=click.IntRange(1, COUNTS),
     default=10,
     show_default=True,
@@ -35,7 +34,7 @@ from ngram.cli.output import print_json
 def command(
     model: str,
     context: tuple[str, ...],
-    count: int,
+    k: int,
     prefix: str,
     among: tuple[str, ...],
     as_json: bool,
@@ -53,7 +52,7 @@ def command(
         if piped:
             texts = read_sentences(["-"], opened.tokenizer)
         for text in texts:
-            tokens = opened.next_tokens(text, count, prefix=prefix, among=among or None)
+            tokens = opened.next_tokens(text, k, prefix=prefix, among=among or None)
             if as_json:
                 print_json(
                     {

@@ -43,12 +43,14 @@ def complete_method(
 )
 @click.option(
     "--size",
+    "max_bytes",
     metavar="SIZE",
     help="Keep as many n-grams as fit into a model file of so many bytes, as in 50M "
     "(K, M, G are powers of 1024).",
 )
 @click.option(
     "--ngrams",
+    "max_ngrams",
     type=click.IntRange(1),
     metavar="N",
     help="Keep the N n-grams that are worth most, of all orders together.",
@@ -83,8 +85,8 @@ def command(
     model: str,
     output: str,
     threshold: float | None,
-    size: str | None,
-    ngrams: int | None,
+    max_bytes: str | None,
+    max_ngrams: int | None,
     method: str,
     vocabulary_size: int | None,
     history: str,
@@ -96,7 +98,7 @@ def command(
     Say how much with one of --threshold, --size and --ngrams; with --vocabulary-size
     none is needed. Unigrams stay.
     """
-    targets = sum(value is not None for value in (threshold, size, ngrams))
+    targets = sum(value is not None for value in (threshold, max_bytes, max_ngrams))
     if targets > 1:
         raise click.UsageError("give only one of --threshold, --size and --ngrams.")
     if not targets and vocabulary_size is None:
@@ -125,8 +127,8 @@ def command(
                 source,
                 method=method,  # type: ignore[arg-type]  # `prune` checks it
                 threshold=threshold,
-                max_ngrams=ngrams,
-                max_bytes=size,
+                max_ngrams=max_ngrams,
+                max_bytes=max_bytes,
                 vocabulary_size=vocabulary_size,
                 history=weights,
                 threads=threads,

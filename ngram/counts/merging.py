@@ -144,8 +144,8 @@ def _check_shards(parts: list[Counts]) -> None:
             raise InputError(
                 f"shard 1 has order {first.order} and shard {number} order"
                 f" {part.order}: counts of different orders cannot be merged. Count"
-                f" again with order={min(part.order, first.order)}, or use"
-                " Counts.truncated."
+                f" again with order={min(part.order, first.order)}, or in"
+                " Python use Counts.truncated."
             )
         if part.tokenizer != first.tokenizer:
             raise InputError(

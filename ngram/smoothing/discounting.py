@@ -22,7 +22,11 @@ from ngram.smoothing.contract import (
     HeldoutCounts,
     SmoothingMethod,
 )
-from ngram.smoothing.discounts import Discounts, one_discount_from_counts
+from ngram.smoothing.discounts import (
+    FIXED_DISCOUNTS,
+    Discounts,
+    one_discount_from_counts,
+)
 
 
 class Discounting(SmoothingMethod):
@@ -100,7 +104,7 @@ class Discounting(SmoothingMethod):
             warnings.warn(
                 f"the closed form of {self.closed_form} is undefined:"
                 f" {'; '.join(replaced)}. Small or repeated corpora cause this. Remove"
-                " duplicate lines, or choose discounts with discount_fallback.",
+                f" duplicate lines, or pass discount_fallback={FIXED_DISCOUNTS}.",
                 DiscountWarning,
                 stacklevel=2,
             )

@@ -63,7 +63,7 @@ class JelinekMercer(SmoothingMethod):
             If there is no held-out text.
         """
         if heldout is None:
-            raise InputError(f"{self.name} needs held-out text: pass heldout.")
+            raise InputError(f"{self.name} needs held-out text: pass `heldout`.")
         self.weights_ = expectation_maximisation(heldout, 1 / words)
         return self
 

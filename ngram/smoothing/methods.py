@@ -88,7 +88,7 @@ def smoothing_method(
     if isinstance(smoothing, SmoothingMethod):
         if shared:
             raise InputError(
-                f"{next(iter(shared))} is given beside a smoothing method: pass it to"
+                f"`{next(iter(shared))}` is given beside a smoothing method: pass it to"
                 f" {type(smoothing).__name__} instead."
             )
         return smoothing
@@ -109,7 +109,7 @@ def smoothing_method(
         unused = ["strict"]
     if unused:
         raise InputError(
-            f"{unused[0]} has no effect with smoothing={smoothing!r}. Leave one of the"
+            f"`{unused[0]}` has no effect with smoothing={smoothing!r}. Leave one of the"
             " two out."
         )
     return method(**_options(method, options), **shared)

@@ -171,7 +171,7 @@ class TunedModifiedKneserNey(ModifiedKneserNey):
         from scipy.optimize import minimize
 
         if heldout is None:
-            raise InputError(f"{self.name} needs held-out text: pass heldout.")
+            raise InputError(f"{self.name} needs held-out text: pass `heldout`.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DiscountWarning)
             super().fit(counts_of_counts)

@@ -136,7 +136,7 @@ class Reader {
             fail_file("this text is in UTF-16. Convert it to UTF-8: iconv -f UTF-16 -t UTF-8");
         }
         if (start.size() > 9 && start[8] == '{' && start[6] == '\0' && start[7] == '\0') {
-            fail_file("this is a saved model, not ARPA text. Open it with ngram.load.");
+            fail_file("this is a saved model, not ARPA text. Open it with ngram.load(path).");
         }
     }
 
