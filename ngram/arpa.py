@@ -11,12 +11,11 @@ makes models of n-grams.
 import io
 import os
 import stat
-import warnings
 from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING
 
 from ngram._core import arpa as _arpa
-from ngram.errors import InputError
+from ngram.errors import InputError, warn
 from ngram.files import STDIN, atomic_output, open_input
 from ngram.threads import thread_count
 
@@ -210,8 +209,7 @@ def _warn(name: str, lacked: "_arpa.Lacked") -> None:
             "backed-off probabilities"
         )
     if added:
-        warnings.warn(
+        warn(
             f"{name}: the model was not complete: {'; '.join(added)}.",
             ArpaWarning,
-            stacklevel=3,
         )

@@ -10,6 +10,9 @@ A message carries the names of arguments so that another surface can say them it
 `order=3`. What a file is for, it says for both: "`ngram train`, or ngram.train(path)".
 """
 
+import sys
+import warnings
+
 __all__ = [
     "DiscountError",
     "DiscountWarning",
@@ -18,6 +21,7 @@ __all__ = [
     "MissingDependencyError",
     "ModelFileError",
     "NgramError",
+    "warn",
 ]
 
 
@@ -47,3 +51,15 @@ class MissingDependencyError(NgramError, ImportError):
 
 class DiscountWarning(UserWarning):
     """Discounts that were replaced, because the closed form is undefined."""
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, and point at the line that called this package."""
+    level, frame = 1, sys._getframe()
+    while frame is not None and _is_inside(frame.f_globals.get("__name__")):
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_inside(module: object) -> bool:
+    return isinstance(module, str) and module.partition(".")[0] == "ngram"

@@ -9,7 +9,6 @@ Read `ngram/prediction.py` next.
 import io
 import math
 import os
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ngram._core.scoring import State
-from ngram.errors import InputError
+from ngram.errors import InputError, warn
 from ngram.files import check_text, open_input
 
 if TYPE_CHECKING:
@@ -129,10 +128,9 @@ def perplexity(
         If the model gives scores that are no probabilities (stupid backoff).
     """
     if not model.normalised:
-        warnings.warn(
+        warn(
             "the model gives scores that do not sum to one (stupid backoff): its"
-            " perplexity compares with that of no other model.",
-            stacklevel=2,
+            " perplexity compares with that of no other model."
         )
     count = predictions = oov = characters = bytes_ = 0
     log10_prob = log10_prob_known = 0.0

@@ -9,7 +9,6 @@ tokenizers, then `ngram/vocabulary.py`.
 import io
 import itertools
 import os
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from ngram._core.text import TOKENIZERS, CorpusReader, TokenIds, encode_batch, tokenize
 from ngram._core.vocabulary import Vocabulary
-from ngram.errors import InputError, MissingDependencyError
+from ngram.errors import InputError, MissingDependencyError, warn
 from ngram.files import InputStream, check_text, open_input
 from ngram.memory import MemoryBudget
 from ngram.threads import thread_count
@@ -448,10 +447,9 @@ def is_paths(items: Sequence[object]) -> bool:
     if any(paths):
         return True
     if 0 < len(items) <= BATCH and all(map(_names_file, items)):
-        warnings.warn(
+        warn(
             "every sentence of the corpus is the name of a file: a list of str is read "
-            "as sentences. To read the files, pass pathlib.Path objects.",
-            stacklevel=6,
+            "as sentences. To read the files, pass pathlib.Path objects."
         )
     return False
 

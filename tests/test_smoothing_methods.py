@@ -820,7 +820,7 @@ def test_held_out_text_may_come_from_a_file(tmp_path: Path) -> None:
         ({"smoothing": "katz", "strict": True}, "`strict` has no effect with"),
         (
             {"smoothing": KneserNey(), "strict": True},
-            "`strict` is given beside a smoothing method: pass it to KneserNey instead.",
+            "`strict` is given beside a smoothing method: pass it to KneserNey",
         ),
         (
             {"smoothing": "laplace", "interpolate_unigrams": False},

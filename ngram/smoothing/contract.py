@@ -178,6 +178,16 @@ def _written(value: Any) -> str:
     return repr(value).removesuffix(".0")
 
 
+def first_orders(said: Sequence[str]) -> str:
+    """Return what is said of each order, as far as anybody reads on."""
+    shown = (
+        said
+        if len(said) <= 4
+        else [*said[:3], f"{len(said) - 3} higher orders likewise"]
+    )
+    return "; ".join(shown)
+
+
 def number(
     method: type[SmoothingMethod], option: str, value: object, least: float, most: float
 ) -> float:

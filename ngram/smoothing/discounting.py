@@ -6,14 +6,13 @@ three for each order). Read `absolute_discounting.py`, `kneser_ney.py` and
 `modified_kneser_ney.py` next.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ngram.errors import DiscountWarning
+from ngram.errors import DiscountWarning, warn
 from ngram.smoothing.contract import (
     ZERO,
     ContextSums,
@@ -21,6 +20,7 @@ from ngram.smoothing.contract import (
     CountsOfCounts,
     HeldoutCounts,
     SmoothingMethod,
+    first_orders,
 )
 from ngram.smoothing.discounts import (
     FIXED_DISCOUNTS,
@@ -98,15 +98,13 @@ class Discounting(SmoothingMethod):
             if d.source in self.replacements:
                 replaced.append(_replacement(order, row, d))
         self.discounts_ = tuple(discounts)
-        if len(replaced) > 4:
-            replaced[3:] = [f"{len(replaced) - 3} higher orders likewise"]
         if replaced:
-            warnings.warn(
+            warn(
                 f"the closed form of {self.closed_form} is undefined:"
-                f" {'; '.join(replaced)}. Small or repeated corpora cause this. Remove"
-                f" duplicate lines, or pass discount_fallback={FIXED_DISCOUNTS}.",
+                f" {first_orders(replaced)}. Small or repeated corpora cause this."
+                " Remove duplicate lines, or pass"
+                f" discount_fallback={FIXED_DISCOUNTS}.",
                 DiscountWarning,
-                stacklevel=2,
             )
         return self
 

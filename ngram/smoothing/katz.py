@@ -1,19 +1,19 @@
 """Katz smoothing: Good-Turing discounts, and backing off."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ngram.errors import DiscountWarning, InputError
+from ngram.errors import DiscountWarning, InputError, warn
 from ngram.smoothing.contract import (
     COUNTED,
     ContextSums,
     CountsOfCounts,
     HeldoutCounts,
     SmoothingMethod,
+    first_orders,
 )
 
 
@@ -94,15 +94,12 @@ class Katz(SmoothingMethod):
             if bad:
                 spared.append(f"{order}-grams with the count {_listed(bad)}")
         self.ratios_ = tuple(found)
-        if len(spared) > 4:
-            spared[3:] = [f"{len(spared) - 3} higher orders likewise"]
         if spared:
-            warnings.warn(
+            warn(
                 "the Good-Turing estimate is undefined or no discount for"
-                f" {'; '.join(spared)}: they keep their counts. Small or repeated"
+                f" {first_orders(spared)}: they keep their counts. Small or repeated"
                 " corpora cause this.",
                 DiscountWarning,
-                stacklevel=2,
             )
         return self
 

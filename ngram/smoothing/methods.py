@@ -109,8 +109,8 @@ def smoothing_method(
         unused = ["strict"]
     if unused:
         raise InputError(
-            f"`{unused[0]}` has no effect with smoothing={smoothing!r}. Leave one of the"
-            " two out."
+            f"`{unused[0]}` has no effect with smoothing={smoothing!r}. Leave one of"
+            " the two out."
         )
     return method(**_options(method, options), **shared)
 
