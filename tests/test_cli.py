@@ -8,6 +8,7 @@ import ast
 import contextlib
 import gzip
 import io
+import itertools
 import json
 import math
 import os
@@ -981,33 +982,78 @@ def moments(seconds: float) -> Iterator[float]:
         yield seconds * moment / (MOMENTS + 1)
 
 
+# Runs `ngram train`, asks on stdout for Ctrl-C when the stage of this number begins,
+# and works on; at the next stage, or at the end, it waits until stdin is closed.
+ASKING = """
+import os, sys
+from contextlib import contextmanager
+import ngram.cli.train
+from ngram.cli import main
+
+moment = int(sys.argv.pop(1))
+
+
+@contextmanager
+def progress():
+    stages = []
+
+    def report(stage, done, total):
+        if stage in stages:
+            return
+        stages.append(stage)
+        if len(stages) == moment:
+            os.write(1, stage.encode())
+        elif len(stages) > moment:
+            os.read(0, 1)
+
+    yield report
+    if len(stages) >= moment:
+        os.read(0, 1)
+
+
+ngram.cli.train.progress = progress
+main()
+"""
+
+
 @pytest.mark.parametrize("name", ["m.ngram", "m.arpa"])
-def test_ctrl_c_at_any_moment_leaves_nothing_partial(
-    large_text: Path, training_seconds: float, tmp_path: Path, name: str
+def test_ctrl_c_in_any_stage_leaves_nothing_partial(
+    large_text: Path, tmp_path: Path, name: str
 ) -> None:
     target = tmp_path / name
-    for seconds in moments(training_seconds):
-        process = start("train", large_text, "-o", target)
-        try:
-            process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
+    command = [sys.executable, "-P", "-c", ASKING]
+    training = ["train", str(large_text), "-o", str(target), "--discount-fallback"]
+    for moment in itertools.count(1):
+        process = subprocess.Popen(
+            [*command, str(moment), *training],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        stage = os.read(process.stdout.fileno(), 100)
+        if stage:
             process.send_signal(signal.SIGINT)
         answer = finish(process)
-        left = [item.name for item in tmp_path.iterdir()]
-        if left:  # Ctrl-C came after the last byte, perhaps while Python shut down
-            assert left == [name]
-        else:  # not 130: Python was still starting, or already shutting down
-            assert answer.status in (130, -signal.SIGINT, 1)
-        if answer.status == 130:
-            lines = answer.err.strip().splitlines()
-            quiet = ("Warning: ", f"{target}: ")
-            assert all(line.startswith(quiet) for line in lines)
-        if left:
-            if name == "m.arpa":
-                assert target.read_text().endswith("\\end\\\n")
-            else:
-                ngram.load(target, verify=True).close()
+        if not stage:  # there are no more
+            assert answer.status == 0
+            assert moment > 5
+            break
+        assert answer.status == 130, stage
+        assert answer.err.strip() == "", stage
+        left = list(tmp_path.iterdir())
+        if left:  # Ctrl-C came after the last byte
+            assert left == [target]
+            check_complete(target)
             target.unlink()
+    check_complete(target)
+
+
+def check_complete(target: Path) -> None:
+    if target.suffix == ".arpa":
+        assert target.read_text().endswith("\\end\\\n")
+    else:
+        ngram.load(target, verify=True).close()
 
 
 def test_kill_at_any_moment_keeps_the_old_model(
