@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 import ngram
 from ngram.files import open_input
+from ngram.mixture.weights import Evidence, fit_linear, mixed, perplexity
 
 Scores = dict[str, NDArray[np.float64]]
 Settings = dict[str, tuple[ngram.Recent, ...]]
@@ -82,10 +83,6 @@ def read(folder: Path, name: str) -> list[str]:
         text = stream.read().decode()
     # <unk> is a word of the text; here the name is reserved.
     return text.replace("<unk>", "UNK").splitlines()
-
-
-def perplexity(log10_prob: NDArray[np.float64]) -> float:
-    return float(10 ** -log10_prob.mean())
 
 
 class Models:
@@ -152,25 +149,18 @@ class Models:
         return {**self.scores(), **cached}
 
 
-def fitted(prob: NDArray[np.float64], steps: int = 300) -> NDArray[np.float64]:
-    """Return the weights that make a text most probable, by EM; rows are models."""
-    weights = np.full(len(prob), 1 / len(prob))
-    for _ in range(steps):
-        shares = weights[:, None] * prob
-        weights = (shares / shares.sum(axis=0)).mean(axis=1)
-    return weights
+def fitted(log10_prob: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weights that make a text most probable; columns are models."""
+    tokens, models = log10_prob.shape
+    evidence = Evidence(log10_prob, np.zeros(tokens, np.int64))
+    return fit_linear(evidence, np.full(models, 1 / models))[0]
 
 
-def mixed(weights: NDArray[np.float64], prob: NDArray[np.float64]) -> NDArray:
-    return np.log10(weights @ prob)
-
-
-def in_folds(prob: NDArray[np.float64]) -> NDArray[np.float64]:
+def in_folds(log10_prob: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the log10 probability of both halves, each by weights of the other."""
-    middle = prob.shape[1] // 2
-    halves = prob[:, :middle], prob[:, middle:]
+    halves = np.array_split(log10_prob, 2)
     return np.concatenate(
-        [mixed(fitted(halves[1 - half]), halves[half]) for half in (0, 1)]
+        [mixed(halves[half], fitted(halves[1 - half])) for half in (0, 1)]
     )
 
 
@@ -216,8 +206,8 @@ def main() -> None:
             recent=[vars(one) for one in recent] if name.endswith("cache") else None,
         )
     for name, members in groups(list(scores)).items():
-        prob, tuned = (
-            10 ** np.stack([found[member] for member in members])
+        log10_prob, tuned = (
+            np.stack([found[member] for member in members], axis=1)
             for found in (scores, tuning)
         )
         weights = fitted(tuned)
@@ -226,8 +216,8 @@ def main() -> None:
             model=name,
             corpus=corpus,
             components=len(members),
-            perplexity=perplexity(mixed(weights, prob)),
-            perplexity_folds=perplexity(in_folds(prob)),
+            perplexity=perplexity(mixed(log10_prob, weights)),
+            perplexity_folds=perplexity(in_folds(log10_prob)),
             weights=dict(zip(members, weights.round(4).tolist(), strict=True)),
         )
     print(f"{time.perf_counter() - started:.0f} s")

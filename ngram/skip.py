@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ngram._core.text import TokenIds
 from ngram.classes import WordClasses, class_ids_of
+from ngram.decay import sums_before
 from ngram.errors import InputError
 from ngram.smoothing import FIXED_DISCOUNTS, discounts_from_counts
 from ngram.text import Tokenizer, read_corpus
@@ -524,20 +525,11 @@ def _renumbered(context: Numbers, values: Numbers, width: int) -> Numbers:
 def _decayed(numbers: Numbers, half_life: float) -> Floats:
     """Return for every place the sum of 0.5 ** (distance / half_life) to equals before.
 
-    Places of NOTHING have 0. A linear recurrence along equal numbers, by doubling.
+    Places of NOTHING have 0.
     """
     order = np.argsort(numbers, kind="stable")
     ordered = numbers[order]
-    same = (ordered[1:] == ordered[:-1]) & (ordered[1:] >= 0)
-    factor = np.zeros(len(order))
-    factor[1:][same] = 0.5 ** (np.diff(order)[same] / half_life)
-    sums = factor.copy()  # sums[i] = factor[i] * (1 + sums[i - 1])
-    step = 1
-    while factor.any():
-        sums[step:] += factor[step:] * sums[:-step]
-        factor[step:] *= factor[:-step].copy()
-        factor[:step] = 0
-        step *= 2
+    sums = sums_before(order, ordered, 0.5 ** (1 / half_life))
     result = np.empty(len(order))
-    result[order] = sums
+    result[order] = np.where(ordered >= 0, sums, 0)
     return result

@@ -44,6 +44,7 @@ MODULES = [
     "pruning",
     "comparison",
     "classes",
+    "decay",
     "skip",
     "mixture",
     "lmplz",

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ngram.arguments import MOST, checked_integer
+from ngram.decay import sums_before
 from ngram.errors import InputError
 from ngram.mixture.components import BOS, EOS, Batch, Floats, Ids, Scores
 
@@ -286,7 +287,7 @@ def recent_sums(keys: Numbers, first: Numbers, decay: float) -> Floats:
     sums = (np.arange(size) - outside).astype(np.float64)
     if decay != 1:
         inside = np.flatnonzero(sums > 0)
-        totals = decayed_totals(order, group, decay)
+        totals = 1 + sums_before(order, group, decay)
         now = order[inside] - 1
         sums[inside] = totals[inside - 1] * decay ** (now - order[inside - 1])
         cut = outside[inside] > np.searchsorted(group, group[inside])
@@ -296,22 +297,3 @@ def recent_sums(keys: Numbers, first: Numbers, decay: float) -> Floats:
     result = np.empty(size)
     result[order] = sums
     return result
-
-
-def decayed_totals(times: Numbers, group: Numbers, decay: float) -> Floats:
-    """Return for every place the sum of decay ** (its time - time) in its group so far.
-
-    A linear recurrence along each group, by doubling: after step k every total holds
-    the last 2 ** k places.
-    """
-    totals = np.ones(len(times))
-    factor = np.zeros(len(times))
-    same = group[1:] == group[:-1]
-    factor[1:][same] = decay ** np.diff(times)[same]
-    step = 1
-    while factor.any():
-        totals[step:] += factor[step:] * totals[:-step]
-        factor[step:] *= factor[:-step].copy()
-        factor[:step] = 0
-        step *= 2
-    return totals
