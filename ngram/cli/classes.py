@@ -6,31 +6,30 @@ from typing import Any
 
 import click
 
+from ngram.cli.files import check_text_target
 from ngram.cli.options import (
     COUNTS,
-    PATH,
+    POSITIVE,
     json_option,
+    output_option,
+    skip_symbols_option,
+    some_texts_argument,
     threads_option,
     tokenizer_option,
 )
-from ngram.cli.output import print_json, progress
+from ngram.cli.output import print_written, progress
 
 
 @click.command("classes", short_help="Put the words of a text into classes.")
-@click.argument("texts", nargs=-1, required=True, type=PATH)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=PATH,
-    metavar="FILE",
-    help="Text to write, a line `word TAB class` for each word; compressed if it ends "
-    "in .gz, .xz, .zst or .bz2; `-` is stdout.",
+@some_texts_argument
+@output_option(
+    "Text to write, a line `word TAB class` for each word; compressed if it ends "
+    "in .gz, .xz, .zst or .bz2; `-` is stdout."
 )
 @click.option(
     "--classes",
     "n_classes",
-    type=click.IntRange(1, COUNTS),
+    type=POSITIVE,
     default=500,
     show_default=True,
     metavar="N",
@@ -58,11 +57,7 @@ from ngram.cli.output import print_json, progress
     "the most frequent words]",
 )
 @tokenizer_option
-@click.option(
-    "--skip-symbols",
-    is_flag=True,
-    help="Read <s>, </s> and <unk> in the text as blanks instead of failing.",
-)
+@skip_symbols_option
 @threads_option
 @json_option
 def command(
@@ -79,32 +74,21 @@ def command(
     threads.
     """
     from ngram.classes import cluster_words
-    from ngram.files import STANDARD_OUTPUTS, check_output
 
     started = time.perf_counter()
-    if as_json and output in ("-", *STANDARD_OUTPUTS):
-        raise click.UsageError(
-            "stdout cannot carry both the classes and --json: name a file for the "
-            "classes."
-        )
-    check_output(output)
+    check_text_target(output, "classes", as_json=as_json)
     corpus = [Path(text) for text in texts]
     with progress() as report:
         classes = cluster_words(corpus, n_classes, progress=report, **options)
     classes.save(output)
-    seconds = time.perf_counter() - started
-    if as_json:
-        print_json(
-            {
-                "output": output,
-                "seconds": seconds,
-                "words": len(classes),
-                "classes": classes.n_classes,
-                "log10_probs": classes.log10_probs,
-            }
-        )
-    click.echo(
-        f"{output}: {len(classes)} words in {classes.n_classes} classes, "
-        f"{seconds:.1f} s",
-        err=True,
+    print_written(
+        output,
+        f"{len(classes)} words in {classes.n_classes} classes",
+        started,
+        {
+            "words": len(classes),
+            "classes": classes.n_classes,
+            "log10_probs": classes.log10_probs,
+        },
+        as_json=as_json,
     )

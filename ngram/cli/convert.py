@@ -2,7 +2,7 @@
 
 import click
 
-from ngram.cli.files import check_target, is_arpa, open_model
+from ngram.cli.files import check_target, is_arpa, open_model, write_model
 from ngram.cli.options import PATH, json_option, threads_option, tokenizer_option
 from ngram.cli.output import print_json, progress
 
@@ -25,11 +25,8 @@ def command(
     """
     check_target(target, as_json=as_json)
     with open_model(source, tokenizer) as model:
-        if is_arpa(target):
-            with progress() as report:
-                model.write_arpa(target, threads=threads, progress=report)
-        else:
-            model.save(target)
+        with progress() as report:
+            write_model(model, target, threads, report)
         if as_json:
             print_json(
                 {

@@ -6,20 +6,20 @@ from pathlib import Path
 import click
 
 from ngram.cli.files import check_counts_target
-from ngram.cli.options import PATH, json_option, threads_option, tokenizer_option
-from ngram.cli.output import print_json, progress, quantity
+from ngram.cli.options import (
+    json_option,
+    output_option,
+    skip_symbols_option,
+    some_texts_argument,
+    threads_option,
+    tokenizer_option,
+)
+from ngram.cli.output import ngrams_of, print_written, progress
 
 
 @click.command("count", short_help="Count the n-grams of a text, to merge or train.")
-@click.argument("texts", nargs=-1, required=True, type=PATH)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=PATH,
-    metavar="FILE",
-    help="File of counts to write, by custom with the ending .counts.",
-)
+@some_texts_argument
+@output_option("File of counts to write, by custom with the ending .counts.")
 @click.option(
     "--order",
     type=int,
@@ -29,11 +29,7 @@ from ngram.cli.output import print_json, progress, quantity
     help="Length of the longest n-grams, in tokens.",
 )
 @tokenizer_option
-@click.option(
-    "--skip-symbols",
-    is_flag=True,
-    help="Read <s>, </s> and <unk> in the text as blanks instead of failing.",
-)
+@skip_symbols_option
 @click.option(
     "--weight",
     "weights",
@@ -83,14 +79,8 @@ def command(
             progress=report,
         )
         counts.save(output, threads=threads, progress=report)
-    seconds = time.perf_counter() - started
     info = counts.info()
-    if as_json:
-        print_json({"output": output, "seconds": seconds, **info})
-    ngrams = quantity(sum(info["ngrams"]))
-    click.echo(
-        f"{output}: order {info['order']}, {ngrams} n-grams, {seconds:.1f} s", err=True
-    )
+    print_written(output, ngrams_of(info), started, info, as_json=as_json)
 
 
 def shared(weights: tuple[float, ...]) -> float | tuple[float, ...] | None:

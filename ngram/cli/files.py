@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ngram.cli.output import progress
+from ngram.cli.output import Report, progress
 
 if TYPE_CHECKING:
     from ngram.model import Model
@@ -71,15 +71,40 @@ def check_stdin(model: str, texts: Iterable[str]) -> None:
         )
 
 
+def write_model(
+    model: "Model", path: str, threads: int | None, report: Report | None
+) -> None:
+    """Write a model file, or an ARPA file, as the name says."""
+    if is_arpa(path):
+        model.write_arpa(path, threads=threads, progress=report)
+    else:
+        model.save(path)
+
+
 def check_target(path: str, *, as_json: bool) -> None:
     """Fail before long work if a model or an ARPA file cannot be written to a path."""
-    from ngram.files import STANDARD_OUTPUTS, check_output
+    from ngram.files import check_output
+
+    _check_stdout(path, "model", as_json=as_json)
+    check_output(path, compressible=is_arpa(path))
+
+
+def check_text_target(path: str, what: str, *, as_json: bool) -> None:
+    """Fail before long work if a text cannot be written to a path."""
+    from ngram.files import check_output
+
+    _check_stdout(path, what, as_json=as_json)
+    check_output(path)
+
+
+def _check_stdout(path: str, what: str, *, as_json: bool) -> None:
+    from ngram.files import STANDARD_OUTPUTS
 
     if as_json and path in ("-", *STANDARD_OUTPUTS):
         raise click.UsageError(
-            "stdout cannot carry both the model and --json: name a file for the model."
+            f"stdout cannot carry both the {what} and --json: name a file for the"
+            f" {what}."
         )
-    check_output(path, compressible=is_arpa(path))
 
 
 def check_counts_target(path: str) -> None:

@@ -3,7 +3,7 @@
 import click
 
 from ngram.cli.files import open_model
-from ngram.cli.options import COUNTS, json_option, model_argument, seed_option
+from ngram.cli.options import POSITIVE, json_option, model_argument, seed_option
 from ngram.cli.output import print_json
 
 
@@ -13,7 +13,7 @@ from ngram.cli.output import print_json
 @click.option(
     "-n",
     "--count",
-    type=click.IntRange(1, COUNTS),
+    type=POSITIVE,
     default=1,
     show_default=True,
     metavar="N",
@@ -28,7 +28,7 @@ from ngram.cli.output import print_json
 )
 @click.option(
     "--top-k",
-    type=click.IntRange(1, COUNTS),
+    type=POSITIVE,
     metavar="K",
     help="Draw from the K most probable tokens only.  [default: all]",
 )
@@ -40,7 +40,7 @@ from ngram.cli.output import print_json
 )
 @click.option(
     "--max-tokens",
-    type=click.IntRange(1, COUNTS),
+    type=POSITIVE,
     default=100,
     show_default=True,
     metavar="N",

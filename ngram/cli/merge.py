@@ -5,20 +5,13 @@ import time
 import click
 
 from ngram.cli.files import check_counts_target
-from ngram.cli.options import PATH, json_option, threads_option
-from ngram.cli.output import print_json, progress, quantity
+from ngram.cli.options import PATH, json_option, output_option, threads_option
+from ngram.cli.output import ngrams_of, print_written, progress
 
 
 @click.command("merge", short_help="Add, weigh and subtract files of counts.")
 @click.argument("shards", nargs=-1, required=True, type=PATH)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=PATH,
-    metavar="FILE",
-    help="File of counts to write; may be one of those that are read.",
-)
+@output_option("File of counts to write; may be one of those that are read.")
 @click.option(
     "--weight",
     "weights",
@@ -65,11 +58,5 @@ def command(
             progress=report,
         )
         merged.save(output, threads=threads, progress=report)
-    seconds = time.perf_counter() - started
     info = merged.info()
-    if as_json:
-        print_json({"output": output, "seconds": seconds, **info})
-    ngrams = quantity(sum(info["ngrams"]))
-    click.echo(
-        f"{output}: order {info['order']}, {ngrams} n-grams, {seconds:.1f} s", err=True
-    )
+    print_written(output, ngrams_of(info), started, info, as_json=as_json)

@@ -2,11 +2,13 @@
 
 import click
 
-from ngram.cli.files import check_target, is_arpa, open_model, read_sentences
+from ngram.cli.files import check_target, open_model, read_sentences, write_model
 from ngram.cli.options import (
+    MODEL_FILE,
     PATH,
     decimal_numbers,
     json_option,
+    output_option,
     threads_option,
     tokenizer_option,
 )
@@ -40,14 +42,7 @@ KINDS = ("linear", "context", "log-linear")
     help="How to mix: weighted sums; the same with weights that depend on how much of "
     "the context each model knows; or weighted products, normalised.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=PATH,
-    metavar="FILE",
-    help="Model file to write; ARPA if it ends in .arpa (also .arpa.gz, .arpa.xz, "
-    ".arpa.zst), and for `-` (stdout).  [default: none]",
-)
+@output_option(f"{MODEL_FILE}  [default: none]", required=False)
 @tokenizer_option
 @threads_option
 @json_option
@@ -89,10 +84,7 @@ def command(
     if output is not None:
         with progress() as report:
             model = mixture.flatten(threads=threads, progress=report)
-            if is_arpa(output):
-                model.write_arpa(output, threads=threads, progress=report)
-            else:
-                model.save(output)
+            write_model(model, output, threads, report)
         if dev:
             perplexities["output"] = model.perplexity(sentences).perplexity
     if as_json:

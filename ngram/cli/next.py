@@ -3,7 +3,7 @@
 import click
 
 from ngram.cli.files import check_stdin, open_model, read_sentences
-from ngram.cli.options import COUNTS, json_option, model_argument
+from ngram.cli.options import POSITIVE, json_option, model_argument
 from ngram.cli.output import print_json
 
 
@@ -12,7 +12,7 @@ from ngram.cli.output import print_json
 @click.argument("context", nargs=-1)
 @click.option(
     "-k",
-    type=click.IntRange(1, COUNTS),
+    type=POSITIVE,
     default=10,
     show_default=True,
     metavar="N",

@@ -12,11 +12,27 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 PATH = click.Path()
 
 COUNTS = 2**31 - 1  # the most of anything that is counted
+POSITIVE = click.IntRange(1, COUNTS)
+MODEL_FILE = (
+    "Model file to write; ARPA if it ends in .arpa (also .arpa.gz, .arpa.xz, "
+    ".arpa.zst), and for `-` (stdout)."
+)
 SEEDS = 2**63 - 1
 THREADS = 1024
 
 model_argument: Decorator = click.argument("model", type=PATH)
 texts_argument: Decorator = click.argument("texts", nargs=-1, type=PATH)
+some_texts_argument: Decorator = click.argument(
+    "texts", nargs=-1, required=True, type=PATH
+)
+
+
+def output_option(what: str, *, required: bool = True) -> Decorator:
+    """Return `--output`, with what is written as its help."""
+    return click.option(
+        "-o", "--output", required=required, type=PATH, metavar="FILE", help=what
+    )
+
 
 json_option: Decorator = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON instead of text."
@@ -39,6 +55,11 @@ tokenizer_option: Decorator = click.option(
     show_default=True,
     metavar="NAME|FILE",
     help="whitespace, characters, bytes, or a Hugging Face tokenizers JSON file.",
+)
+skip_symbols_option: Decorator = click.option(
+    "--skip-symbols",
+    is_flag=True,
+    help="Read <s>, </s> and <unk> in the text as blanks instead of failing.",
 )
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -34,6 +35,21 @@ def _finite(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return _finite(value.tolist())
     return value
+
+
+def print_written(
+    output: str, summary: str, started: float, record: dict[str, Any], *, as_json: bool
+) -> None:
+    """Say what was written since `started`: JSON on stdout, a line on stderr."""
+    seconds = time.perf_counter() - started
+    if as_json:
+        print_json({"output": output, "seconds": seconds, **record})
+    click.echo(f"{output}: {summary}, {seconds:.1f} s", err=True)
+
+
+def ngrams_of(info: dict[str, Any]) -> str:
+    """Return the size of a model or of counts in words."""
+    return f"order {info['order']}, {quantity(sum(info['ngrams']))} n-grams"
 
 
 def print_table(

@@ -5,11 +5,7 @@ from dataclasses import asdict
 import click
 
 from ngram.cli.files import check_stdin, open_model, read_sentences
-from ngram.cli.options import (
-    json_option,
-    model_argument,
-    texts_argument,
-)
+from ngram.cli.options import json_option, model_argument, texts_argument
 from ngram.cli.output import print_json, print_table
 
 

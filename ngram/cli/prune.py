@@ -5,15 +5,16 @@ from contextlib import ExitStack
 
 import click
 
-from ngram.cli.files import check_target, is_arpa, open_model
+from ngram.cli.files import check_target, open_model, write_model
 from ngram.cli.options import (
     COUNTS,
-    PATH,
+    MODEL_FILE,
     json_option,
     model_argument,
+    output_option,
     threads_option,
 )
-from ngram.cli.output import print_json, progress
+from ngram.cli.output import print_written, progress
 
 
 def complete_method(
@@ -26,15 +27,7 @@ def complete_method(
 
 @click.command("prune", short_help="Make a model smaller.")
 @model_argument
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=PATH,
-    metavar="FILE",
-    help="Model file to write; ARPA if it ends in .arpa (also .arpa.gz, .arpa.xz, "
-    ".arpa.zst), and for `-` (stdout).",
-)
+@output_option(MODEL_FILE)
 @click.option(
     "--threshold",
     type=click.FloatRange(min=0),
@@ -134,17 +127,16 @@ def command(
                 threads=threads,
                 progress=report,
             )
-            if is_arpa(output):
-                pruned.write_arpa(output, threads=threads, progress=report)
-            else:
-                pruned.save(output)
-    seconds = time.perf_counter() - started
-    if as_json:
-        sizes = {"bytes_before": bytes_before, "bytes": pruned.saved_size}
-        print_json({"output": output, "seconds": seconds, **sizes, **pruned.info()})
-    click.echo(
-        f"{output}: {sum(pruned.table.counts):,} of {ngrams_before:,} n-grams,"
-        f" {pruned.saved_size:,} of {bytes_before:,} bytes as a model file,"
-        f" {seconds:.1f} s",
-        err=True,
+            write_model(pruned, output, threads, report)
+    print_written(
+        output,
+        f"{sum(pruned.table.counts):,} of {ngrams_before:,} n-grams,"
+        f" {pruned.saved_size:,} of {bytes_before:,} bytes as a model file",
+        started,
+        {
+            "bytes_before": bytes_before,
+            "bytes": pruned.saved_size,
+            **pruned.info(),
+        },
+        as_json=as_json,
     )

@@ -9,6 +9,8 @@ import click
 from ngram.cli.options import (
     PATH,
     json_option,
+    skip_symbols_option,
+    some_texts_argument,
     threads_option,
     tokenizer_option,
     whole_numbers,
@@ -25,7 +27,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 @click.command("smoothings", short_help="Compare smoothing methods on a text.")
-@click.argument("texts", nargs=-1, required=True, type=PATH)
+@some_texts_argument
 @click.option(
     "--dev",
     required=True,
@@ -66,11 +68,7 @@ def names(text: str) -> tuple[str, ...]:
     "all]",
 )
 @tokenizer_option
-@click.option(
-    "--skip-symbols",
-    is_flag=True,
-    help="Read <s>, </s> and <unk> in the texts as blanks instead of failing.",
-)
+@skip_symbols_option
 @click.option(
     "--plot",
     type=PATH,

@@ -10,28 +10,32 @@ import click
 from ngram.cli.files import check_target, is_arpa
 from ngram.cli.options import (
     COUNTS,
+    MODEL_FILE,
     PATH,
     decimal_numbers,
     json_option,
+    output_option,
+    skip_symbols_option,
     smoothing_option,
+    texts_argument,
     threads_option,
     tokenizer_option,
     whole_numbers,
 )
-from ngram.cli.output import Report, print_json, print_table, progress, quantity
+from ngram.cli.output import (
+    Report,
+    ngrams_of,
+    print_json,
+    print_table,
+    print_written,
+    progress,
+    quantity,
+)
 
 
 @click.command("train", short_help="Train a model on text.")
-@click.argument("texts", nargs=-1, type=PATH)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=PATH,
-    metavar="FILE",
-    help="Model file to write; ARPA if it ends in .arpa (also .arpa.gz, .arpa.xz, "
-    ".arpa.zst), and for `-` (stdout).",
-)
+@texts_argument
+@output_option(MODEL_FILE)
 @click.option(
     "--from-counts",
     "counts",
@@ -83,11 +87,7 @@ from ngram.cli.output import Report, print_json, print_table, progress, quantity
     metavar="N",
     help="Share unigram probability as if the vocabulary had at least N types.",
 )
-@click.option(
-    "--skip-symbols",
-    is_flag=True,
-    help="Read <s>, </s> and <unk> in the text as blanks instead of failing.",
-)
+@skip_symbols_option
 @click.option(
     "--strict",
     is_flag=True,
@@ -182,13 +182,7 @@ def command(
                 **options,
             )
         info = model.info()
-    seconds = time.perf_counter() - started
-    if as_json:
-        print_json({"output": output, "seconds": seconds, **info})
-    ngrams = quantity(sum(info["ngrams"]))
-    click.echo(
-        f"{output}: order {info['order']}, {ngrams} n-grams, {seconds:.1f} s", err=True
-    )
+    print_written(output, ngrams_of(info), started, info, as_json=as_json)
 
 
 def print_forecast(
