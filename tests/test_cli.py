@@ -224,6 +224,7 @@ def test_completion_knows_the_commands() -> None:
         ["compare", "-", "-"],
         ["next", "-", "-"],
         ["train", "text.txt", "-o", "-", "--json"],
+        ["train", "text.txt", "-o", "m.arpa", "--successors"],
         ["train", "text.txt", "-o", "/dev/stdout", "--json"],
         ["convert", "m", "-", "--json"],
     ],

@@ -158,30 +158,23 @@ def command(
         options["order"] = options["order"] or 5
         print_forecast(texts, options, as_json=as_json)
         return
+    if successors and is_arpa(output):
+        raise click.UsageError("--successors is for model files, and ARPA has none.")
     started = time.perf_counter()
     check_target(output, as_json=as_json)
     if counts is not None and not given(context, "tokenizer"):
         options["tokenizer"] = None
     options["heldout"] = [Path(text) for text in heldout] or None
-    if is_arpa(output):
-        from ngram.estimate import train_arpa
+    from ngram.estimate import train, train_arpa
 
-        with progress() as report:
-            corpus = open_corpus(texts, counts, options["threads"], report)
-            info = train_arpa(corpus, output, progress=report, **options)
-    else:
-        from ngram.estimate import train
-
-        with progress() as report:
-            corpus = open_corpus(texts, counts, options["threads"], report)
-            model = train(
-                corpus,
-                successors=successors,
-                progress=report,
-                output=output,
-                **options,
-            )
-        info = model.info()
+    with progress() as report:
+        options["progress"] = report
+        corpus = open_corpus(texts, counts, options["threads"], report)
+        if is_arpa(output):
+            info = train_arpa(corpus, output, **options)
+        else:
+            options["successors"] = successors
+            info = train(corpus, output=output, **options).info()
     print_written(output, ngrams_of(info), started, info, as_json=as_json)
 
 
