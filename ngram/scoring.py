@@ -2,29 +2,38 @@
 
 Input: a model and sentences. Output: `PerplexityResult`. Sentences are scored in
 batches, so a text of any length takes constant memory. The log10 probabilities
-themselves come from the model (`Model.score` and its relatives, compiled).
-Read `ngram/prediction.py` next.
+themselves come from the model (`Model.score` and its relatives, compiled; `IdScorer`
+for models that are written in Python). Read `ngram/prediction.py` next.
 """
 
 import io
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ngram._core.scoring import State
+from ngram._core.texts import as_texts
 from ngram.errors import InputError, warn
 from ngram.files import check_text, open_input
 
 if TYPE_CHECKING:
     from ngram.text import Tokenizer
+    from ngram.vocabulary import Vocabulary
 
-__all__ = ["PerplexityResult", "State", "perplexity"]
+__all__ = [
+    "IdScorer",
+    "PerplexityResult",
+    "State",
+    "checked_sentences",
+    "perplexity",
+]
 
 BATCH = 8192  # sentences scored at once
 
@@ -217,3 +226,118 @@ def _perplexity(log10_prob: float, predictions: int) -> float:
         return math.nan
     exponent = -log10_prob / predictions
     return 10.0**exponent if exponent < 308 else math.inf
+
+
+# ---- models written in Python -------------------------------------------------------
+
+
+class IdScorer(ABC):
+    """What scores sentences of ids, and so text: as `Model`, whose scoring is compiled.
+
+    A model defines `score_ids`, and has `vocabulary`, `tokenizer` and `order`.
+    """
+
+    vocabulary: "Vocabulary"
+    tokenizer: "Tokenizer"
+
+    @abstractmethod
+    def score_ids(
+        self,
+        ids: ArrayLike,
+        offsets: ArrayLike,
+        bos: bool = True,
+        eos: bool = True,
+        threads: int | None = None,
+    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Return log10 probability and n-gram length of every token of sentences."""
+
+    @property
+    def normalised(self) -> bool:
+        """Whether the scores are probabilities, which sum to one."""
+        return True
+
+    def encode(
+        self, texts: Iterable[str | bytes]
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Return texts as ids and offsets, as `Model.encode`."""
+        return self.tokenizer.encode_batch(as_texts(texts), self.vocabulary)  # type: ignore[arg-type]  # bytes will do
+
+    def score_tokens(
+        self,
+        texts: Iterable[str | bytes],
+        bos: bool = True,
+        eos: bool = True,
+        threads: int | None = None,
+    ) -> tuple[NDArray[Any], NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return scores of every token of all sentences, as `Model.score_tokens`.
+
+        Returns
+        -------
+        log10_prob : ndarray of shape (n_tokens,)
+        ngram_length : ndarray of shape (n_tokens,), dtype=uint8
+        is_oov : ndarray of shape (n_tokens,), dtype=bool
+            Whether the token is outside the vocabulary.
+        """
+        ids, offsets = self.encode(texts)
+        log10_prob, length = self.score_ids(ids, offsets, bos, eos, threads)
+        is_oov = ids == 0
+        if eos:
+            is_oov = np.insert(is_oov, offsets[1:], False)
+        return log10_prob, length, is_oov
+
+    def full_scores(
+        self, text: str | bytes, bos: bool = True, eos: bool = True
+    ) -> list[tuple[float, int, bool]]:
+        """Return (log10_prob, ngram_length, is_oov) of every token of one sentence."""
+        arrays = self.score_tokens([text], bos, eos, 1)
+        return list(zip(*(array.tolist() for array in arrays), strict=True))
+
+    def score_batch(
+        self,
+        texts: Iterable[str | bytes],
+        bos: bool = True,
+        eos: bool = True,
+        threads: int | None = None,
+    ) -> NDArray[np.float64]:
+        """Return the log10 probability of every sentence, as `Model.score_batch`.
+
+        Summed from the left, in float64.
+        """
+        ids, offsets = self.encode(texts)
+        log10_prob, _ = self.score_ids(ids, offsets, bos, eos, threads)
+        lengths = np.diff(offsets) + bool(eos)
+        sentence = np.repeat(np.arange(len(lengths)), lengths)
+        return np.bincount(sentence, log10_prob, len(lengths)).astype(np.float64)
+
+    def score(self, text: str | bytes, bos: bool = True, eos: bool = True) -> float:
+        """Return the log10 probability of one sentence, as `Model.score`."""
+        return float(self.score_batch([text], bos, eos, 1)[0])
+
+    perplexity = perplexity
+
+
+def checked_sentences(
+    ids: ArrayLike, offsets: ArrayLike, vocabulary_size: int
+) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Return sentences of ids as the two arrays they are.
+
+    Raises
+    ------
+    InputError
+        If they are no integers, an id is outside the vocabulary or the offsets do not
+        fit.
+    """
+    words, ends = np.asarray(ids), np.asarray(offsets)
+    for name, array in (("ids", words), ("offsets", ends)):
+        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+            raise InputError(f"{name} must be a one-dimensional array of integers.")
+    if len(words) and not 0 <= words.min() <= words.max() < vocabulary_size:
+        raise InputError(
+            f"ids lie between {words.min()} and {words.max()}: the vocabulary has the"
+            f" ids 0 to {vocabulary_size - 1}. Take ids from this model."
+        )
+    if not len(ends) or ends[0] or ends[-1] != len(words) or (np.diff(ends) < 0).any():
+        raise InputError(
+            f"offsets must ascend from 0 to {len(words)}, the number of ids."
+        )
+    return words.astype(np.uint32, copy=False), ends.astype(np.int64, copy=False)

@@ -17,6 +17,7 @@ from ngram._core.text import TokenIds
 from ngram.classes import WordClasses, class_ids_of
 from ngram.decay import sums_before
 from ngram.errors import InputError
+from ngram.scoring import IdScorer, checked_sentences
 from ngram.smoothing import FIXED_DISCOUNTS, discounts_from_counts
 from ngram.text import Tokenizer, read_corpus
 from ngram.vocabulary import Vocabulary
@@ -63,7 +64,7 @@ class Recent:
         return float(self.weights[min(positions, len(self.weights) - 1)])
 
 
-class SkipModel:
+class SkipModel(IdScorer):
     """Modified Kneser-Ney over chosen positions of the context.
 
     Made by `SkipModel.train`. p(w | h) is discounted counts of w after all positions,
@@ -267,23 +268,11 @@ class SkipModel:
         prob[BOS] = 0
         return prob
 
-    def score(self, text: str | bytes, bos: bool = True, eos: bool = True) -> float:
-        """Return the log10 probability of one text; as `Model.score`."""
-        ids, offsets = self.tokenizer.encode_batch([text], self.vocabulary)  # type: ignore[list-item]
-        log10_prob, _ = self.score_ids(ids, offsets, bos, eos)
-        return float(np.sum(log10_prob, dtype=np.float64))
-
     def _text(
         self, ids: ArrayLike, offsets: ArrayLike, bos: bool, eos: bool
     ) -> "_Text":
-        words = np.asarray(ids)
-        if words.size and not 0 <= words.min() <= words.max() < len(self.vocabulary):
-            raise InputError(
-                f"ids lie between {words.min()} and {words.max()}: the vocabulary has"
-                f" the ids 0 to {len(self.vocabulary) - 1}."
-            )
-        words = words.astype(np.int64, copy=False)
-        ends = np.asarray(offsets, np.int64)
+        checked, ends = checked_sentences(ids, offsets, len(self.vocabulary))
+        words = checked.astype(np.int64)
         if eos:
             words = np.insert(words, ends[1:], EOS)
             ends = ends + np.arange(len(ends))

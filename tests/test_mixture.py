@@ -634,7 +634,7 @@ def test_caches_are_checked(options, message):
 @pytest.mark.parametrize(
     ("ids", "offsets", "message"),
     [
-        ([0, 99], [0, 2], "outside the vocabulary"),
+        ([0, 99], [0, 2], "ids lie between"),
         ([3, 4], [0, 1], "offsets must ascend"),
         ([3, 4], [0, 2, 1, 2], "offsets must ascend"),
         ([3.5], [0, 1], "array of integers"),

@@ -197,3 +197,38 @@ def test_wrong_arguments_are_refused():
         model.score_adapting([3], [0, 1])
     with pytest.raises(InputError, match="the ids 0 to 4"):
         model.score_ids([5], [0, 1])
+
+
+def test_a_skip_model_scores_text_as_a_model_does() -> None:
+    skip = SkipModel.train(SENTENCES, [2, 1])
+    ids, offsets = skip.encode(SENTENCES)
+    log10_prob, length, is_oov = skip.score_tokens(SENTENCES)
+    assert log10_prob.tolist() == skip.score_ids(ids, offsets)[0].tolist()
+    scores = [skip.score(sentence) for sentence in SENTENCES]
+    assert skip.score_batch(SENTENCES).tolist() == pytest.approx(scores)
+    mean = float(np.mean(log10_prob, dtype=np.float64))
+    assert skip.perplexity(SENTENCES).perplexity == pytest.approx(10**-mean)
+    assert [row[2] for row in skip.full_scores("nobody")] == [True, False]
+    assert not is_oov.any()
+    assert length.max() == 3
+
+
+@pytest.mark.parametrize(
+    ("ids", "offsets", "message"),
+    [
+        ([1.5], [0, 1], "ids must be a one-dimensional array of integers"),
+        ([3, 999], [0, 2], "ids lie between 3 and 999"),
+        ([3, -1], [0, 2], "ids lie between -1 and 3"),
+        ([3, 4], [0, 1], "offsets must ascend from 0 to 2"),
+        ([3, 4], [0, 2, 1, 2], "offsets must ascend from 0 to 2"),
+        ([3, 4], [], "offsets must ascend from 0 to 2"),
+    ],
+)
+def test_sentences_of_ids_are_checked(
+    ids: list, offsets: list[int], message: str
+) -> None:
+    skip = SkipModel.train(SENTENCES, [2, 1])
+    classes = ClassModel.train(SENTENCES, CLASSES)
+    for model in (skip, classes, ngram.Mixture([skip])):
+        with pytest.raises(InputError, match=message):
+            model.score_ids(ids, offsets)

@@ -111,12 +111,6 @@ class Batch:
         moved[self.first[:-1][self.lengths > 0]] = at_begin
         return moved
 
-    def sums(self, values: Floats) -> Floats:
-        """Return the sum over the tokens of each sentence, from the left."""
-        sentences = len(self.lengths)
-        sentence = np.repeat(np.arange(sentences), self.lengths)
-        return np.asarray(np.bincount(sentence, values, sentences), np.float64)
-
 
 @dataclass(frozen=True)
 class Scores:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ngram import prediction, scoring
 from ngram._core.texts import as_texts
@@ -22,7 +22,6 @@ from ngram.mixture.cache import Cache, CachePart
 from ngram.mixture.components import (
     BOS,
     EOS,
-    UNK,
     Batch,
     Floats,
     Ids,
@@ -56,7 +55,7 @@ SUM_TOLERANCE = 1e-6  # weights written down with six digits sum to one
 MAX_BUCKETS = 1 << 20
 
 
-class Mixture:
+class Mixture(scoring.IdScorer):
     """Several models as one.
 
     Every component gives a distribution over the words of all models (and
@@ -205,59 +204,6 @@ class Mixture:
 
     # Scores.
 
-    def encode(self, texts: Iterable[str | bytes]) -> tuple[Ids, NDArray[np.int64]]:
-        """Return the word ids of texts: `ids` uint32 and `offsets` int64.
-
-        As `Model.encode`, with ids of the mixture's vocabulary.
-        """
-        return self.tokenizer.encode_batch(as_texts(texts), self.vocabulary)  # type: ignore[arg-type]
-
-    def score(self, text: str | bytes, bos: bool = True, eos: bool = True) -> float:
-        """Return the log10 probability of one sentence, as `Model.score`."""
-        return float(self.score_batch([text], bos, eos, 1)[0])
-
-    def score_batch(
-        self,
-        texts: Iterable[str | bytes],
-        bos: bool = True,
-        eos: bool = True,
-        threads: int | None = None,
-    ) -> Floats:
-        """Return the log10 probability of every sentence, as `Model.score_batch`.
-
-        For caches the sentences are one text.
-        """
-        batch = Batch(*self.encode(texts), bool(bos), bool(eos), threads)
-        return batch.sums(Reading(self).scores(batch)[0])
-
-    def score_tokens(
-        self,
-        texts: Iterable[str | bytes],
-        bos: bool = True,
-        eos: bool = True,
-        threads: int | None = None,
-    ) -> tuple[Floats, Lengths, NDArray[np.bool_]]:
-        """Return scores of every token of all sentences, as `Model.score_tokens`.
-
-        Returns
-        -------
-        log10_prob : ndarray of shape (n_tokens,), dtype=float64
-        ngram_length : ndarray of shape (n_tokens,), dtype=uint8
-            Length of the longest n-gram of any component that matched and has weight.
-        is_oov : ndarray of shape (n_tokens,), dtype=bool
-            Whether no component knows the token.
-        """
-        batch = Batch(*self.encode(texts), bool(bos), bool(eos), threads)
-        log10_prob, ngram_length = Reading(self).scores(batch)
-        return log10_prob, ngram_length, batch.tokens == UNK
-
-    def full_scores(
-        self, text: str | bytes, bos: bool = True, eos: bool = True
-    ) -> list[tuple[float, int, bool]]:
-        """Return (log10_prob, ngram_length, is_oov) of every token of one sentence."""
-        arrays = self.score_tokens([text], bos, eos, 1)
-        return list(zip(*(array.tolist() for array in arrays), strict=True))
-
     def score_ids(
         self,
         ids: ArrayLike,
@@ -268,34 +214,13 @@ class Mixture:
     ) -> tuple[Floats, Lengths]:
         """Return `log10_prob` and `ngram_length` of every token of sentences of ids.
 
-        As `Model.score_ids`, with ids of the mixture's vocabulary.
+        As `Model.score_ids`, with ids of the mixture's vocabulary. The length is that
+        of the longest n-gram of any component that matched and has weight. For caches
+        the sentences are one text.
         """
-        checked_ids, checked_offsets = self._checked_ids(ids, offsets)
-        batch = Batch(checked_ids, checked_offsets, bool(bos), bool(eos), threads)
+        sentences = scoring.checked_sentences(ids, offsets, len(self.vocabulary))
+        batch = Batch(*sentences, bool(bos), bool(eos), threads)
         return Reading(self).scores(batch)
-
-    def _checked_ids(
-        self, ids: ArrayLike, offsets: ArrayLike
-    ) -> tuple[Ids, NDArray[np.int64]]:
-        words, ends = np.asarray(ids), np.asarray(offsets)
-        for name, array in (("ids", words), ("offsets", ends)):
-            if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-                raise InputError(f"{name} must be a one-dimensional array of integers.")
-        if len(words) and not 0 <= words.min() <= words.max() < len(self.vocabulary):
-            raise InputError(
-                f"an id is outside the vocabulary of {len(self.vocabulary)} words:"
-                " take ids from this mixture."
-            )
-        if (
-            not len(ends)
-            or ends[0]
-            or ends[-1] != len(words)
-            or (np.diff(ends) < 0).any()
-        ):
-            raise InputError(
-                f"offsets must ascend from 0 to {len(words)}, the number of ids."
-            )
-        return words.astype(np.uint32), ends.astype(np.int64)
 
     def perplexity(
         self, texts: Iterable[str | bytes] | os.PathLike[str]

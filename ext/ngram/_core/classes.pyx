@@ -1,7 +1,7 @@
 """Word classes: the exchange algorithm over the bigrams of a corpus, and a hierarchy.
 
 Input: the ids of a corpus and a first class of every word. Output: arrays. The kernels
-are `classes/exchange.hpp` and `classes/agglomerate.hpp`. Read next: `ngram/classes.py`.
+are `classes/exchange.hpp` and `classes/agglomerate.hpp`. Read next: `ngram/classes/clustering.py`.
 """
 
 from cython.operator cimport dereference
