@@ -1,7 +1,7 @@
 """Additive smoothing: pretend that everything was seen a little more often."""
 
 import math
-from typing import Self
+from abc import abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 from ngram.smoothing.contract import (
     ZERO,
     ContextSums,
-    CountsOfCounts,
-    HeldoutCounts,
-    SmoothingMethod,
+    LearnsNothing,
     number,
 )
 
 
-class _Additive(SmoothingMethod):
+class _Additive(LearnsNothing):
     """Counts with something added: to every token seen, and in all.
 
     `_added` (to each token seen) and `_mass` (to the sum over the vocabulary) are the
@@ -25,9 +23,13 @@ class _Additive(SmoothingMethod):
 
     kernel = "additive"
 
-    _orders = 0
-    _added = 0.0
-    _mass = 0.0
+    @property
+    def _added(self) -> float:
+        return 0.0
+
+    @property
+    @abstractmethod
+    def _mass(self) -> float: ...
 
     def alpha(self, order: int, count: int, context: ContextSums) -> np.float32:
         """Return the share of a count and what is added to it; 0 if it is 0."""
@@ -81,16 +83,9 @@ class Additive(_Additive):
     def __init__(self, *, delta: float = 1.0) -> None:
         self.delta = number(type(self), "delta", delta, 0, math.inf)
 
-    def fit(
-        self,
-        counts_of_counts: CountsOfCounts,
-        *,
-        words: int = 1,
-        heldout: HeldoutCounts | None = None,
-    ) -> Self:
-        """Learn the order and the size of the vocabulary."""
-        self._orders, self._mass = len(counts_of_counts), self.delta * words
-        return self
+    @property
+    def _mass(self) -> float:
+        return self.delta * self._words
 
 
 class AdditiveBackoff(Additive):
@@ -113,17 +108,9 @@ class AdditiveBackoff(Additive):
     interpolated = False
     uses_lower_orders = True
 
-    def fit(
-        self,
-        counts_of_counts: CountsOfCounts,
-        *,
-        words: int = 1,
-        heldout: HeldoutCounts | None = None,
-    ) -> Self:
-        """Learn the order and the size of the vocabulary."""
-        super().fit(counts_of_counts, words=words)
-        self._added = self.delta
-        return self
+    @property
+    def _added(self) -> float:
+        return self.delta
 
 
 class Dirichlet(_Additive):
@@ -157,13 +144,6 @@ class Dirichlet(_Additive):
     def __init__(self, *, mass: float = 100.0) -> None:
         self.mass = number(type(self), "mass", mass, 0, math.inf)
 
-    def fit(
-        self,
-        counts_of_counts: CountsOfCounts,
-        *,
-        words: int = 1,
-        heldout: HeldoutCounts | None = None,
-    ) -> Self:
-        """Learn nothing but the order."""
-        self._orders, self._mass = len(counts_of_counts), self.mass
-        return self
+    @property
+    def _mass(self) -> float:
+        return self.mass

@@ -171,6 +171,28 @@ class SmoothingMethod(ABC):
         return f"{type(self).__name__}({', '.join(options)})"
 
 
+class LearnsNothing(SmoothingMethod):
+    """A method that takes from a corpus just its order and its number of words."""
+
+    _orders = 0
+    _words = 1
+
+    def fit(
+        self,
+        counts_of_counts: CountsOfCounts,
+        *,
+        words: int = 1,
+        heldout: HeldoutCounts | None = None,
+    ) -> Self:
+        """Learn the order and the size of the vocabulary, and nothing else."""
+        self._orders, self._words = len(counts_of_counts), words
+        return self
+
+    def numbers(self) -> NDArray[np.float64]:
+        """Return no numbers for any order."""
+        return np.zeros((self._orders, 0))
+
+
 def _written(value: Any) -> str:
     if isinstance(value, tuple):
         separator = ";" if value and isinstance(value[0], tuple) else "/"

@@ -1,19 +1,11 @@
 """Maximum likelihood: no smoothing."""
 
-from typing import Self
-
 import numpy as np
-from numpy.typing import NDArray
 
-from ngram.smoothing.contract import (
-    ContextSums,
-    CountsOfCounts,
-    HeldoutCounts,
-    SmoothingMethod,
-)
+from ngram.smoothing.contract import ContextSums, LearnsNothing
 
 
-class MaximumLikelihood(SmoothingMethod):
+class MaximumLikelihood(LearnsNothing):
     """Relative frequencies: p(w | h) = c(hw) / c(h).
 
     A token that did not follow h has probability 0, and so has `<unk>`; log10 is minus
@@ -35,17 +27,6 @@ class MaximumLikelihood(SmoothingMethod):
     name = "maximum-likelihood"
     kernel = "maximum-likelihood"
 
-    def fit(
-        self,
-        counts_of_counts: CountsOfCounts,
-        *,
-        words: int = 1,
-        heldout: HeldoutCounts | None = None,
-    ) -> Self:
-        """Learn nothing but the order: the method has no parameters."""
-        self._orders = len(counts_of_counts)
-        return self
-
     def alpha(self, order: int, count: int, context: ContextSums) -> np.float32:
         """Return the relative frequency."""
         return np.float32(count / context.total)
@@ -53,7 +34,3 @@ class MaximumLikelihood(SmoothingMethod):
     def gamma(self, order: int, context: ContextSums) -> np.float32:
         """Return nothing, but for what is pruned."""
         return np.float32(context.pruned / context.total)
-
-    def numbers(self) -> NDArray[np.float64]:
-        """Return no numbers for any order."""
-        return np.zeros((self._orders, 0))

@@ -1,20 +1,12 @@
 """Stupid backoff: relative frequencies, and a constant for every order less."""
 
-from typing import Self
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ngram.smoothing.contract import (
-    ContextSums,
-    CountsOfCounts,
-    HeldoutCounts,
-    SmoothingMethod,
-    number,
-)
+from ngram.smoothing.contract import ContextSums, LearnsNothing, number
 
 
-class StupidBackoff(SmoothingMethod):
+class StupidBackoff(LearnsNothing):
     """Stupid backoff: scores, no probabilities.
 
         S(w | h) = c(hw) / c(h) if w was seen after h, else backoff * S(w | h')
@@ -53,17 +45,6 @@ class StupidBackoff(SmoothingMethod):
 
     def __init__(self, *, backoff: float = 0.4) -> None:
         self.backoff = number(type(self), "backoff", backoff, 0, 1)
-
-    def fit(
-        self,
-        counts_of_counts: CountsOfCounts,
-        *,
-        words: int = 1,
-        heldout: HeldoutCounts | None = None,
-    ) -> Self:
-        """Learn nothing but the order."""
-        self._orders = len(counts_of_counts)
-        return self
 
     def alpha(self, order: int, count: int, context: ContextSums) -> np.float32:
         """Return the relative frequency."""

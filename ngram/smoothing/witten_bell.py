@@ -1,19 +1,11 @@
 """Witten-Bell smoothing: a context that was followed by many tokens expects more."""
 
-from typing import Self
-
 import numpy as np
-from numpy.typing import NDArray
 
-from ngram.smoothing.contract import (
-    ContextSums,
-    CountsOfCounts,
-    HeldoutCounts,
-    SmoothingMethod,
-)
+from ngram.smoothing.contract import ContextSums, LearnsNothing
 
 
-class WittenBell(SmoothingMethod):
+class WittenBell(LearnsNothing):
     """Witten-Bell smoothing, interpolated.
 
         p(w | h) = (c(hw) + N1+(h.) p(w | h')) / (c(h) + N1+(h.))
@@ -38,17 +30,6 @@ class WittenBell(SmoothingMethod):
     name = "witten-bell"
     kernel = "witten-bell"
 
-    def fit(
-        self,
-        counts_of_counts: CountsOfCounts,
-        *,
-        words: int = 1,
-        heldout: HeldoutCounts | None = None,
-    ) -> Self:
-        """Learn nothing but the order: the method has no parameters."""
-        self._orders = len(counts_of_counts)
-        return self
-
     def alpha(self, order: int, count: int, context: ContextSums) -> np.float32:
         """Return the share of a count among counts and new tokens."""
         return np.float32(count / (context.total + context.types))
@@ -58,10 +39,6 @@ class WittenBell(SmoothingMethod):
         return np.float32(
             (context.types + context.pruned) / (context.total + context.types)
         )
-
-    def numbers(self) -> NDArray[np.float64]:
-        """Return no numbers for any order."""
-        return np.zeros((self._orders, 0))
 
 
 class WittenBellBackoff(WittenBell):
