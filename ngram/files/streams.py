@@ -1,4 +1,4 @@
-"""Files at the edge: inputs of any compression, outputs that are complete or absent.
+"""Streams: inputs of any compression, outputs that are complete or absent.
 
 `open_input` gives the bytes of a file, of a gzip, xz, bzip2 or zstandard file, or of
 stdin ("-"); what a file is, its first bytes say, not its name. `atomic_output` writes
@@ -7,10 +7,7 @@ before long work whether it will. All name the path in every error. Read
 `ngram/text.py` next, which reads corpora with this.
 """
 
-import bz2
-import codecs
 import errno
-import gzip
 import io
 import lzma
 import os
@@ -19,22 +16,23 @@ import secrets
 import stat
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
-from ngram.errors import InputError, MissingDependencyError, ModelFileError
+from ngram.errors import InputError, ModelFileError
+from ngram.files.compression import DECODERS, SUFFIXES, Decoder, compression, packer
 
 __all__ = [
+    "STANDARD_OUTPUTS",
+    "STDIN",
+    "STDOUT",
     "InputStream",
     "atomic_output",
     "check_output",
-    "check_text",
-    "compression",
-    "is_arpa",
-    "is_container",
-    "is_counts",
+    "is_file_output",
     "open_input",
+    "write_error",
 ]
 
 Path = str | os.PathLike[str]
@@ -47,120 +45,6 @@ DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 BLOCK = 1 << 20
 # What is looked at to tell what a file is.
 HEAD = 4096
-
-MAGIC = {
-    b"\x1f\x8b\x08": "gzip",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"BZh": "bzip2",
-}
-SUFFIXES = {".gz": "gzip", ".xz": "xz", ".zst": "zstd", ".bz2": "bzip2"}
-
-
-def compression(head: bytes) -> str | None:
-    """Return how a file is compressed that begins with `head`; None if it is not."""
-    for magic, name in MAGIC.items():
-        if head.startswith(magic):
-            # "BZh" may begin a text; the header goes on with a digit and pi.
-            if name == "bzip2" and head[4:10] not in (b"1AY&SY", b"\x17rE8P\x90"):
-                return None
-            return name
-    return None
-
-
-class _Decoder(Protocol):
-    """The part of `lzma.LZMADecompressor` used here."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
-
-
-class _GzipDecoder:
-    """One gzip member with the interface of `lzma.LZMADecompressor`."""
-
-    def __init__(self) -> None:
-        self._decoder = zlib.decompressobj(wbits=31)
-        self.needs_input = True
-
-    @property
-    def eof(self) -> bool:
-        return self._decoder.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._decoder.unused_data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        decoder = self._decoder
-        data = decoder.decompress(decoder.unconsumed_tail + data, max_length)
-        # A full output may have more behind it, even if all input is taken.
-        self.needs_input = not decoder.unconsumed_tail and len(data) < max_length
-        return data
-
-
-class _ZstdDecoder:
-    """One zstandard frame with the interface of `lzma.LZMADecompressor`."""
-
-    # The library takes no bound for its output, so its input is taken in small steps.
-    STEP = 1 << 14
-
-    def __init__(self) -> None:
-        self._decoder = (
-            zstandard().ZstdDecompressor(max_window_size=1 << 31).decompressobj()
-        )
-        self._data = b""
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._decoder.eof)
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._data
-
-    @property
-    def unused_data(self) -> bytes:
-        return bytes(self._decoder.unused_data) + self._data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        self._data += data
-        parts: list[bytes] = []
-        size = taken = 0
-        while taken < len(self._data) and size < max_length and not self.eof:
-            try:
-                part = self._decoder.decompress(self._data[taken : taken + self.STEP])
-            except zstandard().ZstdError as error:
-                raise ValueError(str(error)) from error
-            taken += self.STEP
-            parts.append(part)
-            size += len(part)
-        self._data = self._data[taken:]
-        return b"".join(parts)
-
-
-def zstandard() -> Any:
-    try:
-        import zstandard
-    except ImportError:
-        raise MissingDependencyError(
-            "zstandard files need the package zstandard, which is not installed: "
-            "pip install 'ngram-engine[zstd]'"
-        ) from None
-    return zstandard
-
-
-DECODERS: dict[str, Callable[[], _Decoder]] = {
-    "gzip": _GzipDecoder,
-    "xz": lzma.LZMADecompressor,
-    "zstd": _ZstdDecoder,
-    "bzip2": bz2.BZ2Decompressor,
-}
 
 
 class InputStream(io.RawIOBase):
@@ -181,7 +65,7 @@ class InputStream(io.RawIOBase):
         self._close = close
         self._packed = self._read_head()
         self.compression = compression(self._packed)
-        self._decoder: _Decoder | None = None
+        self._decoder: Decoder | None = None
         self._ready = b""
         self._ended = False
         if self.compression is None:
@@ -337,134 +221,6 @@ def _open_path(name: str) -> InputStream:
         raise
 
 
-# What a text is not, by its first bytes.
-OTHER_FORMATS = {
-    b"mmap lm http://kheafield.com/code": (
-        "a binary model of KenLM. Pass the text it was trained on"
-    ),
-    b"PK\x03\x04": "a zip archive. Unpack it first",
-    b"%PDF-": "a PDF document. Extract its text first, for example with pdftotext",
-    b"PAR1": "a Parquet table. Write its text column to a file with a line for each "
-    "text, or pass it in Python as an iterable of str",
-    b"\x93NUMPY": "a NumPy array. Write a text, or pass (ids, offsets, vocabulary) in "
-    "Python",
-}
-BYTE_ORDER_MARKS = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
-ARPA_HEADER = re.compile(rb"^[ \t]*\\data\\\s+ngram[ \t]+\d+[ \t]*=", re.MULTILINE)
-# Characters that are rare in text, for the recognition of UTF-16.
-UNUSUAL = re.compile(
-    "[^\\t\\n\\r -~\u00a0-\u06ff\u0900-\u0e7f\u1100-\u11ff\u1e00-\u1fff\u2010-\u2027"
-    "\u2030-\u205e\u20a0-\u20bf\u3000-\u30ff\u3131-\u318e\u4e00-\u9fff\uac00-\ud7a3"
-    "\uff00-\uffef]"
-)
-
-
-def is_arpa(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is ARPA; text may stand before."""
-    return head.lstrip().startswith(b"\\data\\") or bool(ARPA_HEADER.search(head))
-
-
-def is_container(head: bytes) -> bool:
-    """Return whether a file that begins with `head` may be one of ours: binary."""
-    return head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 100_000_000
-
-
-def is_counts(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is one of counts."""
-    return is_container(head) and b'"content":"counts"' in head[:256]
-
-
-def check_text(head: bytes, name: str, *, binary: bool = False) -> None:
-    """Raise InputError if a file that begins with `head` is not a text.
-
-    Parameters
-    ----------
-    head : bytes
-        The first bytes, some thousand if there are as many.
-    name : str
-        Of the file, for the message.
-    binary : bool
-        Any bytes will do, so the encoding is not checked.
-    """
-    for magic, what in OTHER_FORMATS.items():
-        if head.startswith(magic):
-            raise InputError(f"{name}: this is {what}.")
-    if is_arpa(head):
-        raise InputError(
-            f"{name}: this is an ARPA model, not a text. Pass it as the model: convert "
-            "it with `ngram convert`, or read it with ngram.read_arpa(path)."
-        )
-    if is_counts(head):
-        raise InputError(
-            f"{name}: this is a file of counts, not a text. Train from it: "
-            "`ngram train --from-counts`, or ngram.train(ngram.Counts.load(path))."
-        )
-    if is_container(head):
-        raise InputError(
-            f"{name}: this is a model file (safetensors), not a text. Pass it "
-            "as the model, or open it with ngram.load(path)."
-        )
-    if compression(head):
-        raise InputError(f"{name}: this is compressed twice. Decompress it first.")
-    if binary:
-        return
-    for mark, encoding in BYTE_ORDER_MARKS.items():
-        if head.startswith(mark):
-            raise _encoding_error(name, encoding)
-    if len(head) >= 16 and head.count(0) * 3 > len(head):
-        # Latin letters have one NUL each in UTF-16, three in UTF-32.
-        wide = head.count(0) * 2 > len(head)
-        raise _encoding_error(name, "UTF-32" if wide else "UTF-16")
-    for encoding in ("UTF-16LE", "UTF-16BE"):
-        if _is_utf16(head, encoding):
-            raise _encoding_error(name, encoding)
-
-
-def _is_utf16(head: bytes, encoding: str) -> bool:
-    """Return whether bytes are surely UTF-16, of any script and without a mark.
-
-    They make no text as UTF-8; most of the bytes of blanks and line ends are halves of
-    blanks and line ends of 16 bits; and nearly all characters are of a known script.
-    """
-    if len(head) < 16 or _is_utf8_text(head):
-        return False
-    units = memoryview(head[: len(head) // 2 * 2])
-    low, high = (0, 1) if encoding == "UTF-16LE" else (1, 0)
-    halves = zip(units[low::2], units[high::2], strict=True)
-    blanks = sum(value in b" \n" and top == 0 for value, top in halves)
-    if not blanks or 2 * blanks < head.count(b" ") + head.count(b"\n"):
-        return False
-    try:
-        text = codecs.getincrementaldecoder(encoding)().decode(head)
-    except UnicodeDecodeError:
-        return False
-    return len(UNUSUAL.findall(text)) <= 0.05 * len(text)
-
-
-def _is_utf8_text(head: bytes) -> bool:
-    """Return whether bytes are UTF-8, perhaps cut, with few control characters."""
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return False
-    controls = sum(
-        "\0" < character < "\t" or "\r" < character < " " for character in text
-    )
-    return 8 * controls < len(text)
-
-
-def _encoding_error(name: str, encoding: str) -> InputError:
-    return InputError(
-        f"{name}: this text is encoded in {encoding}; it must be UTF-8. Convert it: "
-        f"iconv -f {encoding} -t UTF-8 {name} > converted.txt"
-    )
-
-
 # ---- outputs ------------------------------------------------------------------------
 
 
@@ -583,9 +339,9 @@ def atomic_output(path: Path) -> Iterator[IO[bytes]]:
         with _standard_output() as sink:
             yield sink
         return
-    packer = _packer(name)
+    pack = packer(name)
     output = _special_output(name) if _is_special(name) else _temporary_output(name)
-    with output as sink, packer(sink) as packed:
+    with output as sink, pack(sink) as packed:
         yield packed
 
 
@@ -670,30 +426,3 @@ def _keep_mode(number: int, target: str) -> None:
         mode = stat.S_IMODE(os.stat(target).st_mode)
         if hasattr(os, "fchmod"):
             os.fchmod(number, mode)
-
-
-@contextmanager
-def _plain(sink: IO[bytes]) -> Iterator[IO[bytes]]:
-    yield sink
-
-
-def _gzip(sink: IO[bytes]) -> Any:
-    # No name and no time inside: the same content gives the same bytes.
-    return gzip.GzipFile("", "wb", 6, sink, 0)
-
-
-def _xz(sink: IO[bytes]) -> Any:
-    return lzma.LZMAFile(sink, "wb", preset=3)
-
-
-def _bzip2(sink: IO[bytes]) -> Any:
-    return bz2.BZ2File(sink, "wb")
-
-
-def _packer(name: str) -> Callable[[IO[bytes]], Any]:
-    """Return what compresses into a file of this name."""
-    kind = SUFFIXES.get(os.path.splitext(name)[1].lower())
-    if kind == "zstd":
-        compressor = zstandard().ZstdCompressor(level=3)
-        return lambda sink: compressor.stream_writer(sink, closefd=False)
-    return {None: _plain, "gzip": _gzip, "xz": _xz, "bzip2": _bzip2}[kind]
