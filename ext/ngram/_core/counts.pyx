@@ -9,8 +9,7 @@ arrays mean), `count_ngrams.hpp`, `weigh_counts.hpp`, `merge_counts.hpp` and
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
-from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
+from libcpp.memory cimport make_shared, shared_ptr, static_pointer_cast, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
@@ -29,7 +28,8 @@ from ngram._core.vocabulary cimport (
     CVocabulary,
     CVocabularyBuilder,
     Vocabulary,
-    view_array,
+    copy_array,
+    share_array,
     wrap_vocabulary,
 )
 
@@ -116,19 +116,6 @@ MAX_COUNT = kMaxCount
 MAX_ORDER = kMaxOrder
 
 
-cdef class _Owner:
-    """Keeps the counts alive as long as an array of them lives."""
-
-    cdef shared_ptr[CNgramCounts] pointer
-
-
-cdef object array_view(const shared_ptr[CNgramCounts]& pointer, const void* data,
-                       size_t bytes, dtype):
-    cdef _Owner owner = _Owner.__new__(_Owner)
-    owner.pointer = pointer
-    return view_array(owner, data, <Py_ssize_t>bytes, dtype)
-
-
 cdef CountLevel* level_of(const shared_ptr[CNgramCounts]& pointer,
                           Py_ssize_t order) except NULL:
     cdef Py_ssize_t highest = <Py_ssize_t>pointer.get().order()
@@ -144,25 +131,13 @@ cdef NgramCounts wrap_counts(shared_ptr[CNgramCounts] pointer):
 
 
 cdef object copy_bytes(Buffer[uint8_t]& source):
-    array = np.empty(source.size(), dtype=np.uint8)
-    cdef uint8_t[::1] target = array
-    if source.size() != 0:
-        memcpy(&target[0], source.data(), source.bytes())
-    return array
+    return copy_array(source.data(), source.bytes(), np.uint8)
 
 
 cdef Span[const_uint8] byte_span(const uint8_t[::1] array) noexcept:
     if array.shape[0] == 0:
         return Span[const_uint8]()
     return Span[const_uint8](&array[0], array.shape[0])
-
-
-cdef object copy_ids(Buffer[uint32_t]& source):
-    array = np.empty(source.size(), dtype=np.uint32)
-    cdef uint32_t[::1] target = array
-    if source.size() != 0:
-        memcpy(&target[0], source.data(), source.bytes())
-    return array
 
 
 cdef object array_of(arrays, order, part, list keep):
@@ -316,7 +291,9 @@ cdef class NgramCounts:
             pointer.get()[0] = move(merged.counts)
         union = wrap_vocabulary(words)
         if merged.kept_words.size() != words.get().size():
-            union = union.subset(copy_ids(merged.kept_words))
+            union = union.subset(copy_array(
+                merged.kept_words.data(), merged.kept_words.bytes(), np.uint32
+            ))
         return wrap_counts(pointer), union
 
     def truncated(self, Py_ssize_t order):
@@ -439,12 +416,11 @@ cdef class NgramCounts:
             Raw counts.
         """
         cdef CountLevel* level = level_of(self.pointer, order)
+        cdef shared_ptr[void] owner = static_pointer_cast[void, CNgramCounts](self.pointer)
         return (
-            array_view(self.pointer, level.word.data(), level.word.bytes(), np.uint32),
-            array_view(
-                self.pointer, level.suffix.data(), level.suffix.bytes(), np.uint32
-            ),
-            array_view(self.pointer, level.count.data(), level.count.bytes(), np.float64),
+            share_array(owner, level.word.data(), level.word.bytes(), np.uint32),
+            share_array(owner, level.suffix.data(), level.suffix.bytes(), np.uint32),
+            share_array(owner, level.count.data(), level.count.bytes(), np.float64),
         )
 
     def ngram_ids(self, Py_ssize_t order):
@@ -468,11 +444,7 @@ cdef class NgramCounts:
         cdef Buffer[double] adjusted
         with nogil:
             adjusted = move(adjusted_counts(self.pointer.get()[0], <size_t>order))
-        array = np.empty(adjusted.size(), dtype=np.float64)
-        cdef double[::1] target = array
-        if adjusted.size() != 0:
-            memcpy(&target[0], adjusted.data(), adjusted.bytes())
-        return array
+        return copy_array(adjusted.data(), adjusted.bytes(), np.float64)
 
     @property
     def counts_of_counts(self):
@@ -510,7 +482,7 @@ cdef class NgramCounts:
         cdef list arrays = []
         cdef size_t order
         for order in range(found.size()):
-            arrays.append(copy_ids(found[order]))
+            arrays.append(copy_array(found[order].data(), found[order].bytes(), np.uint32))
         return arrays
 
     def find(self, const uint32_t[::1] ids, const int64_t[::1] offsets, *, threads=1,

@@ -23,6 +23,7 @@ from ngram._core.counts cimport CNgramCounts, NgramCounts
 from ngram._core.ngrams cimport CSortedNgrams, wrap_ngrams
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.text cimport Spill, TokenIds
+from ngram._core.vocabulary cimport copy_array
 
 from ngram.errors import InputError
 
@@ -128,12 +129,9 @@ cdef vector[Discounts] discount_rows(const float[:, ::1] discounts,
 cdef tuple take_estimate(Estimate& estimate):
     cdef shared_ptr[CSortedNgrams] ngrams = make_shared[CSortedNgrams]()
     ngrams.get()[0] = move(estimate.ngrams)
-    kept = np.empty(estimate.kept_words.size(), dtype=np.uint32)
-    cdef uint32_t[::1] words = kept
-    cdef Py_ssize_t k
-    for k in range(kept.size):
-        words[k] = estimate.kept_words.data()[k]
-    return wrap_ngrams(ngrams), kept
+    return wrap_ngrams(ngrams), copy_array(
+        estimate.kept_words.data(), estimate.kept_words.bytes(), np.uint32
+    )
 
 
 cdef class Estimator:

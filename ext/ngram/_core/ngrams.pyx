@@ -8,13 +8,13 @@ Read next: `ext/engine/ngrams/sorted_ngrams.hpp` (what the order of the n-grams 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
-from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
+from libcpp.memory cimport make_shared, shared_ptr, static_pointer_cast, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 from ngram._core.buffer cimport Buffer
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
-from ngram._core.vocabulary cimport view_array
+from ngram._core.vocabulary cimport copy_array, share_array
 
 import numpy as np
 
@@ -39,19 +39,6 @@ cdef extern from "ngrams/check.hpp" namespace "ngram" nogil:
     ) except +raise_ngram_error
 
 
-cdef class _Owner:
-    """Keeps the n-grams alive as long as an array of them lives."""
-
-    cdef shared_ptr[CSortedNgrams] pointer
-
-
-cdef object array_view(const shared_ptr[CSortedNgrams]& pointer, const void* data,
-                       size_t size, dtype):
-    cdef _Owner owner = _Owner.__new__(_Owner)
-    owner.pointer = pointer
-    return view_array(owner, data, <Py_ssize_t>(size * 4), dtype)
-
-
 cdef NgramLevel* level_of(const shared_ptr[CSortedNgrams]& pointer,
                           Py_ssize_t order) except NULL:
     cdef Py_ssize_t highest = <Py_ssize_t>pointer.get().order()
@@ -71,14 +58,6 @@ cdef void copy_ids(Buffer[uint32_t]* target, const uint32_t[::1] source) except 
     target.resize(size)
     if size != 0:
         memcpy(target.data(), &source[0], size * sizeof(uint32_t))
-
-
-cdef object copy_array(Buffer[uint32_t]& source):
-    array = np.empty(source.size(), dtype=np.uint32)
-    cdef uint32_t[::1] target = array
-    if source.size() != 0:
-        memcpy(&target[0], source.data(), source.size() * sizeof(uint32_t))
-    return array
 
 
 cdef void copy_values(Buffer[float]* target, const float[::1] source) except *:
@@ -114,15 +93,15 @@ cdef class SortedNgrams:
     def level(self, Py_ssize_t order):
         """Return the arrays (word, suffix, log10_prob, log10_backoff) of one order."""
         cdef NgramLevel* level = level_of(self.pointer, order)
+        cdef shared_ptr[void] owner = static_pointer_cast[void, CSortedNgrams](self.pointer)
         return (
-            array_view(self.pointer, level.word.data(), level.word.size(), np.uint32),
-            array_view(self.pointer, level.suffix.data(), level.suffix.size(), np.uint32),
-            array_view(
-                self.pointer, level.log10_prob.data(), level.log10_prob.size(), np.float32
+            share_array(owner, level.word.data(), level.word.bytes(), np.uint32),
+            share_array(owner, level.suffix.data(), level.suffix.bytes(), np.uint32),
+            share_array(
+                owner, level.log10_prob.data(), level.log10_prob.bytes(), np.float32
             ),
-            array_view(
-                self.pointer, level.log10_backoff.data(), level.log10_backoff.size(),
-                np.float32,
+            share_array(
+                owner, level.log10_backoff.data(), level.log10_backoff.bytes(), np.float32
             ),
         )
 
@@ -171,7 +150,7 @@ cdef class SortedNgrams:
         cdef list arrays = []
         cdef size_t order
         for order in range(found.size()):
-            arrays.append(copy_array(found[order]))
+            arrays.append(copy_array(found[order].data(), found[order].bytes(), np.uint32))
         return arrays
 
     def renormalized(self, *, threads=1, progress=None):

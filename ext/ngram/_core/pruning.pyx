@@ -14,6 +14,7 @@ from libcpp.vector cimport vector
 from ngram._core.buffer cimport Buffer, Span, const_float, const_uint32
 from ngram._core.ngrams cimport CSortedNgrams, NgramLevel, SortedNgrams, wrap_ngrams
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
+from ngram._core.vocabulary cimport copy_array
 
 import numpy as np
 
@@ -70,14 +71,6 @@ cdef extern from "pruning/selection.hpp" namespace "ngram" nogil:
 
 
 BINS = 1 << 16
-
-
-cdef object copy_floats(Buffer[float]& source):
-    array = np.empty(source.size(), dtype=np.float32)
-    cdef float[::1] target = array
-    if source.size() != 0:
-        memcpy(&target[0], source.data(), source.size() * sizeof(float))
-    return array
 
 
 cdef class Pruner:
@@ -157,11 +150,13 @@ cdef class Pruner:
 
     def history(self, size_t order):
         """Return how often the n-grams of an order occur per token, float32."""
-        return copy_floats(self.histories[order - 1])
+        cdef Buffer[float]* found = &self.histories[order - 1]
+        return copy_array(found.data(), found.bytes(), np.float32)
 
     def scores_of(self, size_t order):
         """Return the scores of an order above 1, float32."""
-        return copy_floats(self.scores[order - 1])
+        cdef Buffer[float]* found = &self.scores[order - 1]
+        return copy_array(found.data(), found.bytes(), np.float32)
 
     def upper_histogram(self):
         """Return how many scores have each value of their upper 16 bits.

@@ -45,6 +45,17 @@ cdef class ArrayView:
 # A read-only ndarray over `bytes` bytes at `data`, without a copy.
 cdef object view_array(object owner, const void* data, Py_ssize_t bytes, object dtype)
 
+# The same, kept alive by what owns the memory in the engine.
+cdef class SharedOwner:
+    cdef shared_ptr[void] pointer
+
+
+cdef object share_array(const shared_ptr[void]& pointer, const void* data,
+                        Py_ssize_t bytes, object dtype)
+
+# An ndarray of its own, with the same `bytes` bytes.
+cdef object copy_array(const void* data, Py_ssize_t bytes, object dtype)
+
 # The UTF-8 bytes of a str (in place) or the bytes of a bytes object. A str with bytes that were
 # escaped (surrogateescape) is encoded; then `keep` holds the result. The view lives as long as
 # `text` and `keep`.

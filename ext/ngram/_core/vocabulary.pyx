@@ -8,7 +8,8 @@ from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from cython.operator cimport dereference
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string_view cimport string_view
 
@@ -37,6 +38,25 @@ cdef object view_array(object owner, const void* data, Py_ssize_t bytes, object 
     view.data = data
     view.bytes = bytes
     return np.frombuffer(view, dtype)
+
+
+cdef class SharedOwner:
+    """Keeps what a shared pointer points to alive as long as an array of it lives."""
+
+
+cdef object share_array(const shared_ptr[void]& pointer, const void* data,
+                        Py_ssize_t bytes, object dtype):
+    cdef SharedOwner owner = SharedOwner.__new__(SharedOwner)
+    owner.pointer = pointer
+    return view_array(owner, data, bytes, dtype)
+
+
+cdef object copy_array(const void* data, Py_ssize_t bytes, object dtype):
+    array = np.empty(bytes // np.dtype(dtype).itemsize, dtype)
+    cdef uint8_t[::1] target = array.view(np.uint8)
+    if bytes != 0:
+        memcpy(&target[0], data, bytes)
+    return array
 
 
 cdef string_view view_text(object text, list keep) except *:
