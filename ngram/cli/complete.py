@@ -3,7 +3,7 @@
 import click
 
 from ngram.cli.files import open_model
-from ngram.cli.options import COUNTS, json_option, model_argument
+from ngram.cli.options import POSITIVE, json_option, model_argument
 from ngram.cli.output import print_json
 
 
@@ -13,7 +13,7 @@ from ngram.cli.output import print_json
 @click.option(
     "-n",
     "--count",
-    type=click.IntRange(1, COUNTS),
+    type=POSITIVE,
     default=5,
     show_default=True,
     metavar="N",
@@ -21,7 +21,7 @@ from ngram.cli.output import print_json
 )
 @click.option(
     "--max-tokens",
-    type=click.IntRange(1, COUNTS),
+    type=POSITIVE,
     default=20,
     show_default=True,
     metavar="N",
@@ -29,7 +29,7 @@ from ngram.cli.output import print_json
 )
 @click.option(
     "--width",
-    type=click.IntRange(1, COUNTS),
+    type=POSITIVE,
     default=20,
     show_default=True,
     metavar="N",

@@ -85,7 +85,7 @@ def check_target(path: str, *, as_json: bool) -> None:
     """Fail before long work if a model or an ARPA file cannot be written to a path."""
     from ngram.files import check_output
 
-    _check_stdout(path, "model", as_json=as_json)
+    check_stdout(path, "model", as_json=as_json)
     check_output(path, compressible=is_arpa(path))
 
 
@@ -93,11 +93,12 @@ def check_text_target(path: str, what: str, *, as_json: bool) -> None:
     """Fail before long work if a text cannot be written to a path."""
     from ngram.files import check_output
 
-    _check_stdout(path, what, as_json=as_json)
+    check_stdout(path, what, as_json=as_json)
     check_output(path)
 
 
-def _check_stdout(path: str, what: str, *, as_json: bool) -> None:
+def check_stdout(path: str, what: str, *, as_json: bool) -> None:
+    """Fail if stdout is to be both a result and JSON."""
     from ngram.files import STANDARD_OUTPUTS
 
     if as_json and path in ("-", *STANDARD_OUTPUTS):

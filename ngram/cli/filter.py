@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from ngram.cli.files import open_model
+from ngram.cli.files import check_stdout, open_model
 from ngram.cli.options import (
     PATH,
     decimal_numbers,
     json_option,
     model_argument,
+    output_option,
     threads_option,
 )
 from ngram.cli.output import print_json, print_table, progress
@@ -18,14 +19,9 @@ from ngram.cli.output import print_json, print_table, progress
 @click.command("filter", short_help="Keep documents by their perplexity.")
 @model_argument
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=PATH,
-    metavar="FILE",
-    help="Where kept documents go; compressed if named .gz, .zst, .xz or .bz2. With "
-    "buckets, FILE.txt stands for FILE.head.txt, FILE.middle.txt and FILE.tail.txt.",
+@output_option(
+    "Where kept documents go; compressed if named .gz, .zst, .xz or .bz2. With "
+    "buckets, FILE.txt stands for FILE.head.txt, FILE.middle.txt and FILE.tail.txt."
 )
 @click.option(
     "--max", "maximum", type=float, metavar="X", help="Keep perplexities up to X."
@@ -35,6 +31,7 @@ from ngram.cli.output import print_json, print_table, progress
 )
 @click.option(
     "--percentiles",
+    type=decimal_numbers,
     metavar="P[,P]",
     help="Sort into buckets, cut at these percentiles of --reference, as in 30,60.",
 )
@@ -46,6 +43,7 @@ from ngram.cli.output import print_json, print_table, progress
 )
 @click.option(
     "--cutoffs",
+    type=decimal_numbers,
     metavar="X[,X]",
     help="Sort into buckets, cut at these perplexities.",
 )
@@ -96,9 +94,9 @@ def command(
     output: str,
     maximum: float | None,
     minimum: float | None,
-    percentiles: str | None,
+    percentiles: tuple[float, ...] | None,
     reference: str | None,
-    cutoffs: str | None,
+    cutoffs: tuple[float, ...] | None,
     unit: str,
     formula: str,
     field: str,
@@ -119,9 +117,8 @@ def command(
 
     if model == "-":
         raise click.UsageError("stdin cannot be the model: name a file.")
+    check_stdout(output, "documents", as_json=as_json)
     to_stderr = output == "-"
-    if as_json and to_stderr:
-        raise click.UsageError("stdout cannot carry both documents and --json.")
     with open_model(model) as opened, progress() as report:
         result = filter_documents(
             opened,
@@ -130,8 +127,8 @@ def command(
             minimum=minimum,
             maximum=maximum,
             reference=reference,
-            percentiles=decimal_numbers(percentiles) if percentiles else None,
-            cutoffs=decimal_numbers(cutoffs) if cutoffs else None,
+            percentiles=percentiles,
+            cutoffs=cutoffs,
             unit=unit,
             formula=formula,
             field=field,
