@@ -2,6 +2,7 @@
 
 import time
 from contextlib import ExitStack
+from typing import Any
 
 import click
 
@@ -77,27 +78,17 @@ def complete_method(
 def command(
     model: str,
     output: str,
-    threshold: float | None,
-    max_bytes: str | None,
-    max_ngrams: int | None,
-    method: str,
-    vocabulary_size: int | None,
     history: str,
     threads: int | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Drop the n-grams of MODEL that are missed least.
 
     Say how much with one of --threshold, --size and --ngrams; with --vocabulary-size
     none is needed. Unigrams stay.
     """
-    targets = sum(value is not None for value in (threshold, max_bytes, max_ngrams))
-    if targets > 1:
-        raise click.UsageError("give only one of --threshold, --size and --ngrams.")
-    if not targets and vocabulary_size is None:
-        raise click.UsageError(
-            "say how much to prune: --threshold, --size, --ngrams or --vocabulary-size."
-        )
+    check_amount(**options)
     if model == history == "-":
         raise click.UsageError(
             "stdin cannot be both the model and the history: name a file for one of "
@@ -118,14 +109,10 @@ def command(
         with progress() as report:
             pruned = prune(
                 source,
-                method=method,  # type: ignore[arg-type]  # `prune` checks it
-                threshold=threshold,
-                max_ngrams=max_ngrams,
-                max_bytes=max_bytes,
-                vocabulary_size=vocabulary_size,
                 history=weights,
                 threads=threads,
                 progress=report,
+                **options,
             )
             write_model(pruned, output, threads, report)
     print_written(
@@ -140,3 +127,21 @@ def command(
         },
         as_json=as_json,
     )
+
+
+def check_amount(
+    *,
+    threshold: float | None,
+    max_bytes: str | None,
+    max_ngrams: int | None,
+    vocabulary_size: int | None,
+    **_: object,
+) -> None:
+    """Fail unless the options say in one way how much to prune."""
+    targets = sum(value is not None for value in (threshold, max_bytes, max_ngrams))
+    if targets > 1:
+        raise click.UsageError("give only one of --threshold, --size and --ngrams.")
+    if not targets and vocabulary_size is None:
+        raise click.UsageError(
+            "say how much to prune: --threshold, --size, --ngrams or --vocabulary-size."
+        )
