@@ -1057,6 +1057,24 @@ def check_complete(target: Path) -> None:
         ngram.load(target, verify=True).close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_leaves_nothing_partial(
+    large_text: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = start("train", "-", "-o", tmp_path / "m.arpa", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(large_text.read_bytes())
+    process.stdin.close()
+    process.stdin = None  # for `communicate`
+    while not list(tmp_path.iterdir()):
+        assert process.poll() is None
+    process.send_signal(number)
+    answer = finish(process)
+    assert answer.status == 128 + number
+    assert all(line.startswith("Warning: ") for line in answer.err.strip().splitlines())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_kill_at_any_moment_keeps_the_old_model(
     call: Call, model: Path, large_text: Path, training_seconds: float, tmp_path: Path
 ) -> None:

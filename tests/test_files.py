@@ -208,6 +208,35 @@ def test_compressed_output_depends_on_content_alone(tmp_path: Path) -> None:
     assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
 
 
+@posix
+def test_the_next_output_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    path = tmp_path / "a [1].txt"
+    code = (
+        "import os, signal, sys; from ngram.files import atomic_output\n"
+        "with atomic_output(sys.argv[1]) as sink:\n"
+        "    sink.write(bytes(1 << 21))\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, path], check=False)
+    assert len(others(tmp_path)) == 1
+    like_ours = [".a [1].txt.0123.tmp", ".a 1.txt.0123456789abcdef.tmp"]
+    for name in like_ours:
+        (tmp_path / name).touch()
+    with atomic_output(path) as sink:
+        sink.write(b"x")
+    assert others(tmp_path, path.name) == sorted(like_ours)
+
+
+@posix
+def test_outputs_of_one_name_do_not_remove_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with atomic_output(path) as one, atomic_output(path) as other:
+        one.write(b"one")
+        other.write(b"other")
+    assert path.read_bytes() == b"one"  # closed last
+    assert others(tmp_path, path.name) == []
+
+
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_an_interrupted_output_leaves_the_old_file_and_nothing_else(

@@ -2,9 +2,9 @@
 
 `open_input` gives the bytes of a file, of a gzip, xz, bzip2 or zstandard file, or of
 stdin ("-"); what a file is, its first bytes say, not its name. `atomic_output` writes
-to a temporary file that takes the final name when it is complete; `check_output` says
-before long work whether it will. All name the path in every error. Read
-`ngram/text.py` next, which reads corpora with this.
+to a temporary file that takes the final name when it is complete, and removes what a
+killed process left of one; `check_output` says before long work whether it will. All
+name the path in every error. Read `ngram/text.py` next, which reads corpora with this.
 """
 
 import errno
@@ -22,6 +22,11 @@ from typing import IO, Any
 
 from ngram.errors import InputError, ModelFileError
 from ngram.files.compression import DECODERS, SUFFIXES, Decoder, compression, packer
+
+try:
+    import fcntl
+except ImportError:  # no POSIX: there are no such locks
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = [
     "STANDARD_OUTPUTS",
@@ -394,30 +399,93 @@ def _special_output(name: str) -> Iterator[IO[bytes]]:
 def _temporary_output(name: str) -> Iterator[IO[bytes]]:
     target = os.path.realpath(name)
     directory, base = os.path.split(target)
-    temporary = os.path.join(directory, f".{base[:200]}.{secrets.token_hex(8)}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
-        number = os.open(temporary, flags, 0o666)
+        _remove_abandoned(directory, base)
+        number, temporary = _create_temporary(directory, base)
     except OSError as error:
         raise write_error(name, error) from error
     try:
-        with io.BufferedWriter(_OutputFile(number, name, close=True), BLOCK) as sink:
+        with (
+            _keeping_lock(number),
+            io.BufferedWriter(_OutputFile(number, name, close=True), BLOCK) as sink,
+        ):
             yield sink
             sink.flush()
             try:
                 _keep_mode(sink.fileno(), target)
                 os.fsync(sink.fileno())
+                sink.close()
+                os.replace(temporary, target)
             except OSError as error:
                 raise write_error(name, error) from error
-        try:
-            os.replace(temporary, target)
-        except OSError as error:
-            raise write_error(name, error) from error
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _temporary_start(base: str) -> str:
+    return f".{base[:200]}."
+
+
+def _create_temporary(directory: str, base: str) -> tuple[int, str]:
+    """Return an open file and its name; it is locked for as long as it is open."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        ending = f"{secrets.token_hex(8)}.tmp"
+        path = os.path.join(directory, _temporary_start(base) + ending)
+        number = os.open(path, flags, 0o666)
+        _lock(number, wait=True)
+        if os.path.lexists(path):
+            return number, path
+        os.close(number)  # taken for an abandoned one before it was locked
+
+
+def _remove_abandoned(directory: str, base: str) -> None:
+    """Remove what a killed process has left of the same output.
+
+    Its lock ended with it. A file that another process still writes keeps its lock;
+    where locks cannot be had, nothing is removed.
+    """
+    pattern = re.compile(re.escape(_temporary_start(base)) + r"[0-9a-f]{16}\.tmp")
+    try:
+        names = os.listdir(directory)
+    except PermissionError:  # a directory may be writable and not readable
+        return
+    for found in filter(pattern.fullmatch, names):
+        path = os.path.join(directory, found)
+        with suppress(OSError):
+            number = os.open(path, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
+            try:
+                if _lock(number, wait=False):
+                    os.unlink(path)
+            finally:
+                os.close(number)
+
+
+def _lock(number: int, *, wait: bool) -> bool:
+    """Return whether an open file is locked now, for this process alone."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _keeping_lock(number: int) -> Iterator[None]:
+    """Keep the lock of a file that is closed before it gets its name."""
+    if fcntl is None:
+        yield
+        return
+    copy = os.dup(number)
+    try:
+        yield
+    finally:
+        os.close(copy)
 
 
 def _keep_mode(number: int, target: str) -> None:
