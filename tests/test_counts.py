@@ -799,6 +799,14 @@ def test_weights_on_the_command_line(texts: list[str]) -> None:
     assert Counts.load("l.counts").count("a rose") == 4.5
 
 
+def test_one_weight_of_zero_is_not_no_weight(
+    texts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["count", *texts, "-o", "w.counts", "--weight", "0"]) == 1
+    assert "nothing to merge" in capsys.readouterr().err
+    assert not Path("w.counts").exists()
+
+
 def test_info_describes_counts(
     texts: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

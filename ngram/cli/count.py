@@ -85,4 +85,6 @@ def command(
 
 def shared(weights: tuple[float, ...]) -> float | tuple[float, ...] | None:
     """Return one weight as that of all texts."""
-    return (weights[0] if len(weights) == 1 else weights) or None
+    if not weights:
+        return None
+    return weights[0] if len(weights) == 1 else weights
