@@ -40,7 +40,7 @@ from ngram.smoothing import (
     pruning_thresholds,
     smoothing_method,
 )
-from ngram.text import Tokenizer, read_corpus
+from ngram.text import Tokenizer, corpus_files, read_corpus
 from ngram.threads import thread_count
 from ngram.version import __version__
 from ngram.vocabulary import Vocabulary
@@ -177,7 +177,8 @@ def train(
         temp_dir=temp_dir,
     )
     if output is not None:
-        check_output(output, compressible=False)
+        inputs = _files(corpus, heldout, limit_vocab)
+        check_output(output, compressible=False, inputs=inputs)
     made = estimate(corpus, options, progress)
     in_place = output is not None and not successors and is_file_output(output)
     model = Model.from_ngrams(
@@ -242,6 +243,8 @@ def train_arpa(
         As `Model.info`, as far as it concerns the estimate.
     """
     checked = Options.for_corpus(corpus, order=order, **options)
+    inputs = _files(corpus, options.get("heldout"), options.get("limit_vocab"))
+    check_output(path, inputs=inputs)
     made = estimate(corpus, checked, progress)
     format_arpa(
         made.ngrams,
@@ -257,6 +260,10 @@ def train_arpa(
         "counts_of_counts": made.counts_of_counts,
         "training": made.training,
     }
+
+
+def _files(*texts: object) -> list[str | os.PathLike[str]]:
+    return [file for text in texts for file in corpus_files(text)]
 
 
 @dataclass(frozen=True)
@@ -444,12 +451,12 @@ def estimate(
         options.tokenizer,
         skip_symbols=options.skip_symbols,
         threads=options.threads,
-        budget=options.budget if _streams(options.smoothing) else None,
+        budget=options.budget if streams(options.smoothing) else None,
         progress=progress,
     )
     steps.corpus(tokens, vocabulary, sources)
     consume = not (isinstance(corpus, tuple) and corpus[0] is tokens)
-    if _streams(options.smoothing):
+    if streams(options.smoothing):
         smoothed = _smooth_text(tokens, vocabulary, options, consume, progress, steps)
     else:
         counts = _count_text(tokens, vocabulary, options, consume, progress)
@@ -469,7 +476,7 @@ def _estimate_counts(
     return _estimate_of(smoothed, counts.vocabulary, counts.sources, options)
 
 
-def _streams(method: SmoothingMethod) -> bool:
+def streams(method: SmoothingMethod) -> bool:
     """Return whether the fast engine knows the method: interpolated Kneser-Ney."""
     return (
         isinstance(method, Discounting)

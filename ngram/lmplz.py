@@ -94,7 +94,8 @@ class Run:
         """
         if self.text != STDIN:
             open_input(self.text).close()
-        check_output(self.arpa)
+        inputs = [self.text, *filter(None, [self.limit_vocab_file])]
+        check_output(self.arpa, inputs=inputs)
         options = Options.of(
             self.order,
             prune=self.prune,

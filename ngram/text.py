@@ -435,6 +435,15 @@ def _parts(corpus: object, tokenizer: Tokenizer) -> Iterator[_Part]:
         yield "sentences", lambda reader: _read_sentences(reader, corpus)
 
 
+def corpus_files(corpus: object) -> list[str | os.PathLike[str]]:
+    """Return the files that a corpus names."""
+    if isinstance(corpus, (str, os.PathLike)):
+        return [corpus]
+    if isinstance(corpus, (list, tuple)):
+        return [item for item in corpus if isinstance(item, os.PathLike)]
+    return []
+
+
 def is_paths(items: Sequence[object]) -> bool:
     """Return whether a list holds paths, not sentences; it cannot hold both."""
     paths = [isinstance(item, os.PathLike) for item in items]

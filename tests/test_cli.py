@@ -853,6 +853,37 @@ def test_what_cannot_be_trained_on_cannot_be_scored(
         assert word in message
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train x -o x",
+        "train x -o link",
+        "train other x -o x",
+        "train other -o x --smoothing jelinek-mercer --heldout x",
+        "train other -o x --limit-vocab x",
+        "count x -o x",
+        "classes x -o x",
+        "mix model --dev x -o x",
+        "lmplz -o 2 --text x --arpa x",
+    ],
+)
+def test_an_output_does_not_replace_the_text_it_is_made_of(
+    call: Call,
+    text: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, source in (("x", text), ("other", text), ("model", model)):
+        Path(name).write_bytes(source.read_bytes())
+    Path("link").symlink_to("x")
+    message = check_error(call(*line.split()))
+    assert "would replace x, which it is made of" in message
+    assert Path("x").read_bytes() == text.read_bytes()
+
+
 @pytest.mark.parametrize("name", ["m.ngram", "m.arpa", "m.arpa.gz"])
 def test_a_full_disk_leaves_nothing(text: Path, tmp_path: Path, name: str) -> None:
     # A limit on file size fails like a full disk, in the middle of writing.

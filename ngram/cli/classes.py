@@ -76,7 +76,7 @@ def command(
     from ngram.classes import cluster_words
 
     started = time.perf_counter()
-    check_text_target(output, "classes", as_json=as_json)
+    check_text_target(output, "classes", as_json=as_json, inputs=texts)
     corpus = [Path(text) for text in texts]
     with progress() as report:
         classes = cluster_words(corpus, n_classes, progress=report, **options)

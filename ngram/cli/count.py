@@ -65,7 +65,7 @@ def command(
     if weights and weighted_lines:
         raise click.UsageError("--weight and --weighted-lines exclude each other.")
     started = time.perf_counter()
-    check_counts_target(output)
+    check_counts_target(output, inputs=texts)
     from ngram.counts import count_ngrams
 
     with progress() as report:

@@ -81,20 +81,28 @@ def write_model(
         model.save(path)
 
 
-def check_target(path: str, *, as_json: bool) -> None:
-    """Fail before long work if a model or an ARPA file cannot be written to a path."""
+def check_target(path: str, *, as_json: bool, inputs: Iterable[str] = ()) -> None:
+    """Fail before long work if a model or an ARPA file cannot be written to a path.
+
+    `inputs` are files that it must not replace.
+    """
     from ngram.files import check_output
 
     check_stdout(path, "model", as_json=as_json)
-    check_output(path, compressible=is_arpa(path))
+    check_output(path, compressible=is_arpa(path), inputs=inputs)
 
 
-def check_text_target(path: str, what: str, *, as_json: bool) -> None:
-    """Fail before long work if a text cannot be written to a path."""
+def check_text_target(
+    path: str, what: str, *, as_json: bool, inputs: Iterable[str] = ()
+) -> None:
+    """Fail before long work if a text cannot be written to a path.
+
+    `inputs` are files that it must not replace.
+    """
     from ngram.files import check_output
 
     check_stdout(path, what, as_json=as_json)
-    check_output(path)
+    check_output(path, inputs=inputs)
 
 
 def check_stdout(path: str, what: str, *, as_json: bool) -> None:
@@ -108,13 +116,16 @@ def check_stdout(path: str, what: str, *, as_json: bool) -> None:
         )
 
 
-def check_counts_target(path: str) -> None:
-    """Fail before long work if a file of counts cannot be written to a path."""
+def check_counts_target(path: str, *, inputs: Iterable[str] = ()) -> None:
+    """Fail before long work if a file of counts cannot be written to a path.
+
+    `inputs` are files that it must not replace.
+    """
     from ngram.files import STANDARD_OUTPUTS, check_output
 
     if path in ("-", *STANDARD_OUTPUTS):
         raise click.UsageError("counts are not written to stdout: name a file.")
-    check_output(path, compressible=False)
+    check_output(path, compressible=False, inputs=inputs)
 
 
 def read_sentences(paths: Iterable[str], tokenizer: "Tokenizer") -> Iterator[str]:

@@ -67,7 +67,7 @@ def command(
     if models.count("-") + (dev == "-") > 1:
         raise click.UsageError("stdin can be one model or the text: name the others.")
     if output is not None:
-        check_target(output, as_json=as_json)
+        check_target(output, as_json=as_json, inputs=filter(None, [dev]))
     from ngram.mixture import Mixture
 
     mixture = Mixture(

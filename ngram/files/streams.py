@@ -16,8 +16,9 @@ import secrets
 import stat
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import IO, Any
 
 from ngram.errors import InputError, ModelFileError
@@ -258,7 +259,9 @@ def write_error(path: str, error: OSError) -> ModelFileError:
     return ModelFileError(f"{path}: cannot be written: {what}.{advice}")
 
 
-def check_output(path: Path, *, compressible: bool = True) -> None:
+def check_output(
+    path: Path, *, compressible: bool = True, inputs: Iterable[Path] = ()
+) -> None:
     """Raise an error if an output cannot be written, before what it holds is made.
 
     Nothing is created or changed. What only writing can show, such as a full disk,
@@ -270,11 +273,13 @@ def check_output(path: Path, *, compressible: bool = True) -> None:
         "-" is stdout.
     compressible : bool, default=True
         Whether the output may be compressed, which its name says.
+    inputs : iterable of path-like, default=()
+        Files that are read for it, and must not be lost.
 
     Raises
     ------
     InputError
-        If the path is no path.
+        If the path is no path, or names one of the inputs.
     ModelFileError
         If it has no name, is a directory, is in no directory or in one that is not
         writable, or if stdout is closed.
@@ -298,6 +303,11 @@ def check_output(path: Path, *, compressible: bool = True) -> None:
         raise ModelFileError(f"{name}: this is a directory. Name a file in it.")
     if name.endswith(os.sep):
         raise ModelFileError(f"{name}: this names a directory. Name a file in it.")
+    for file in filter(partial(_is_same_file, target), inputs):
+        raise InputError(
+            f"{name}: the output would replace {os.fspath(file)}, which it is made of."
+            " Name another file to write."
+        )
     if DESCRIPTOR.fullmatch(name):
         return
     special = _is_special(name)
@@ -313,6 +323,14 @@ def check_output(path: Path, *, compressible: bool = True) -> None:
         raise write_error(name, OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
     if not os.access(target if special else directory, os.W_OK):
         raise write_error(name, OSError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _is_same_file(target: str, path: Path) -> bool:
+    """Return whether a path names a target that exists and is a file."""
+    try:
+        return os.path.isfile(target) and os.path.samefile(path, target)
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
