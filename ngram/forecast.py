@@ -10,20 +10,23 @@ Read next: `ngram/memory.py`, whose plan is what the forecast says will happen.
 import math
 import os
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Unpack
 
 from ngram._core.estimate import Estimator
-from ngram.errors import InputError
+from ngram.errors import DiscountWarning, InputError
+from ngram.estimate import Arguments, Options, estimate, streams
 from ngram.files import InputStream, open_input
-from ngram.memory import MemoryBudget, estimate_bytes, temporary_bytes
+from ngram.memory import counts_bytes, estimate_bytes, temporary_bytes
 from ngram.text import Tokenizer, open_text, read_corpus
-from ngram.threads import thread_count
 
 SAMPLE = 16 << 20  # bytes of text
 BLOCK = 1 << 18  # bytes read at one place
-ENTRY = 12  # bytes of an n-gram in a model file
+# Bytes of an n-gram in a model file: of order 1, of the highest, of one between.
+ENTRY, LONGEST_ENTRY, MIDDLE_ENTRY = 8, 10, 16
+WORD = 34  # bytes of a word in a model file beside its spelling
 ARPA_NUMBERS = 20  # bytes of an ARPA line beside its words
 
 
@@ -55,13 +58,8 @@ class Forecast:
 
 def forecast(
     paths: Sequence[str | os.PathLike[str]],
-    order: int = 5,
-    *,
-    tokenizer: str | Tokenizer = "whitespace",
-    skip_symbols: bool = False,
-    threads: int | None = None,
-    memory: int | str | None = None,
-    temp_dir: str | os.PathLike[str] | None = None,
+    order: int | None = None,
+    **arguments: Unpack[Arguments],
 ) -> Forecast:
     """Return what training on text files would take, without training.
 
@@ -69,8 +67,8 @@ def forecast(
     ----------
     paths : sequence of path
         Text files, plain or compressed; not standard input.
-    order, tokenizer, skip_symbols, threads, memory, temp_dir
-        As in `train`.
+    order, arguments
+        As in `train`, and checked as there.
 
     Returns
     -------
@@ -79,7 +77,7 @@ def forecast(
     Raises
     ------
     InputError
-        If a file cannot be sampled, or has no text.
+        If a file cannot be sampled, or has no text, or an argument cannot be used.
     MemoryBudgetError
         If `memory`, or the room in `temp_dir`, is too small.
 
@@ -88,44 +86,73 @@ def forecast(
     The number of distinct n-grams grows as a power of the number of tokens whose
     exponent falls slowly; the forecast lets it fall as it does within the sample.
     """
-    tokenizer = Tokenizer.of(tokenizer)
-    budget = MemoryBudget.of(memory, temp_dir)
-    threads = thread_count(threads)
-    lines, share = _sample(paths, tokenizer)
+    options = Options.for_corpus(paths, order, **arguments)
+    threads = options.threads
+    lines, share = _sample(paths, options.tokenizer)
     counts = []
     began = time.perf_counter()
     for part in (4, 2, 1):
         began = time.perf_counter()
         tokens, vocabulary, _ = read_corpus(
-            lines[::part], tokenizer, skip_symbols=skip_symbols, threads=threads
+            lines[::part],
+            options.tokenizer,
+            skip_symbols=options.skip_symbols,
+            threads=threads,
         )
         estimator = Estimator(
-            tokens, len(vocabulary), order, consume=True, threads=threads
+            tokens, len(vocabulary), options.order, consume=True, threads=threads
         )
         counts.append(estimator.counts_before_pruning)
-    seconds = time.perf_counter() - began
+    seconds = 2 * (time.perf_counter() - began)
     positions = sum(len(line.split()) + 1 for line in lines) / share
     ngrams = tuple(_extrapolate(row, 1 / share) for row in zip(*counts, strict=True))
-    plan = budget.plan(int(positions), ngrams[0], order=order, threads=threads)
+    memory, temporary = _needs(options, int(positions), ngrams)
+    if not streams(options.smoothing):
+        seconds = _seconds(lines, options)
     text = sum(len(line) + 1 for line in lines) / share
     word = text / positions
+    middle, longest = sum(ngrams[1:-1]), sum(ngrams[1:][-1:])
     return Forecast(
         sentences=int(len(lines) / share),
         tokens=int(positions - len(lines) / share),
         vocabulary=ngrams[0],
         ngrams=ngrams,
-        memory=(
-            budget.bytes
-            if plan.temp_dir
-            else estimate_bytes(int(positions), ngrams[0], order, sum(ngrams[1:]))
+        memory=memory,
+        temporary=temporary,
+        model=int(
+            ngrams[0] * (ENTRY + WORD + word)
+            + middle * MIDDLE_ENTRY
+            + longest * LONGEST_ENTRY
         ),
-        temporary=(
-            temporary_bytes(int(positions), sum(ngrams[1:])) if plan.temp_dir else 0
-        ),
-        model=int(ENTRY * 1.05 * sum(ngrams) + ngrams[0] * (word + 24)),
         arpa=int(sum(n * (ARPA_NUMBERS + k * word) for k, n in enumerate(ngrams, 1))),
-        seconds=2 * seconds / share,
+        seconds=seconds / share,
     )
+
+
+def _needs(
+    options: Options, positions: int, ngrams: tuple[int, ...]
+) -> tuple[int, int]:
+    """Return the bytes of memory and of temporary files; fail if they are too many."""
+    budget = options.budget
+    if not streams(options.smoothing):
+        budget.check_counts(ngrams)
+        return counts_bytes(ngrams), 0
+    plan = budget.plan(
+        positions, ngrams[0], order=options.order, threads=options.threads
+    )
+    more = sum(ngrams[1:])
+    if plan.temp_dir:
+        return budget.bytes, temporary_bytes(positions, more)
+    return estimate_bytes(positions, ngrams[0], options.order, more), 0
+
+
+def _seconds(lines: list[bytes], options: Options) -> float:
+    """Return how long a model of some lines takes that is made of their counts."""
+    began = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiscountWarning)
+        estimate(lines, options, None)
+    return time.perf_counter() - began
 
 
 def _extrapolate(counts: tuple[int, int, int], factor: float) -> int:

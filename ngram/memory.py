@@ -143,7 +143,7 @@ class MemoryBudget:
         sizes : sequence of int
             Number of n-grams of each order.
         """
-        needed = PROCESS + COUNTED * sum(sizes) + SMOOTHED * max(sizes)
+        needed = counts_bytes(sizes)
         if needed > self.bytes:
             raise MemoryBudgetError(
                 f"{sum(sizes):,} n-grams take about {_megabytes(needed)}, but memory is"
@@ -186,6 +186,14 @@ def estimate_bytes(
     counting = positions * (8 * _window_words(vocabulary_size, order) + 10) + 6 * ngrams
     collecting = positions * 10 + 18 * ngrams
     return PROCESS + max(counting, collecting) + vocabulary_size * WORD
+
+
+def counts_bytes(sizes: Sequence[int]) -> int:
+    """Return about how many bytes a model of counts takes at its peak.
+
+    `sizes` are the numbers of n-grams of each order.
+    """
+    return PROCESS + COUNTED * sum(sizes) + SMOOTHED * max(sizes)
 
 
 def temporary_bytes(positions: int, ngrams: int) -> int:

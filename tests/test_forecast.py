@@ -8,8 +8,9 @@ import pytest
 
 import ngram
 from ngram import forecast as module
-from ngram.errors import DiscountWarning, InputError
+from ngram.errors import DiscountWarning, InputError, MemoryBudgetError
 from ngram.forecast import forecast
+from ngram.memory import PROCESS
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,9 @@ def test_a_forecast_from_a_tenth_of_the_text_is_near_the_truth(
     model.write_arpa(tmp_path / "m.arpa")
     for guess, name in ((found.model, "m.ngram"), (found.arpa, "m.arpa")):
         assert guess == pytest.approx((tmp_path / name).stat().st_size, rel=0.3)
+    monkeypatch.undo()
+    whole = forecast([text], 3)  # the same without the error of the sample
+    assert whole.model == pytest.approx((tmp_path / "m.ngram").stat().st_size, rel=0.05)
     assert found.temporary == 0
     assert found.seconds > 0
 
@@ -68,6 +72,38 @@ def test_a_small_budget_needs_temporary_files(tmp_path: Path, text: Path) -> Non
         found = forecast([text], 3, memory="300M", temp_dir=tmp_path)
     assert found.temporary > 0
     assert found.memory == 300 << 20
+
+
+def test_methods_that_keep_all_counts_need_memory_for_them(text: Path) -> None:
+    options = {"order": 3, "smoothing": "witten-bell"}
+    found = forecast([text], **options)
+    ngrams = ngram.train(text, **options).info()["ngrams"]
+    assert list(found.ngrams) == ngrams
+    assert found.memory == PROCESS + 32 * sum(ngrams) + 40 * max(ngrams)
+    assert found.temporary == 0
+    too_little = f"{sum(ngrams):,} n-grams take about"
+    with pytest.raises(MemoryBudgetError, match=too_little):
+        forecast([text], memory="97M", **options)
+    with pytest.raises(MemoryBudgetError, match=too_little):
+        ngram.train(text, memory="97M", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order": 0}, "order is 0"),
+        ({"order": -3}, "order is -3"),
+        ({"smoothing": "foo"}, "smoothing is 'foo'"),
+        ({"smoothing": "jelinek-mercer"}, "heldout"),
+        ({"prune": [1, 0]}, "thresholds"),
+        ({"memory": "0"}, "memory is '0'"),
+    ],
+)
+def test_a_forecast_checks_what_training_checks(
+    text: Path, options: dict, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        forecast([text], **options)
 
 
 def test_standard_input_cannot_be_sampled(tmp_path: Path) -> None:

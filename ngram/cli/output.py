@@ -116,6 +116,16 @@ def progress() -> Iterator[Report | None]:
         yield report
 
 
+def size(number: int) -> str:
+    """Return a number of bytes as `--memory` reads it: 950, 12.3K, 4.56M, 1.2G."""
+    value = float(number)
+    for unit in ("", "K", "M", "G"):
+        if value < 1000 or unit == "G":
+            break
+        value /= 1024
+    return f"{value:.3g}{unit}" if unit else str(number)
+
+
 def quantity(number: float) -> str:
     """Return a number as people say it: 950, 12.3k, 4.56M, 1.2G."""
     for unit in ("", "k", "M", "G"):

@@ -30,6 +30,7 @@ from ngram.cli.output import (
     print_written,
     progress,
     quantity,
+    size,
 )
 
 
@@ -129,8 +130,8 @@ from ngram.cli.output import (
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Only say what training would take, from a sample of the text: n-grams, "
-    "memory, disk, time.",
+    help="Only say what training would take, from a sample of the text: n-grams before "
+    "pruning, memory, disk, time. Nothing is written.",
 )
 @json_option
 @click.pass_context
@@ -152,19 +153,19 @@ def command(
     """
     if (counts is None) == (not texts):
         raise click.UsageError("name texts, or a file of counts with --from-counts.")
+    inputs = filter(None, [*texts, counts, *heldout, options["limit_vocab"]])
+    check_target(output, as_json=as_json and not dry_run, inputs=inputs)
+    options["heldout"] = [Path(text) for text in heldout] or None
     if dry_run:
         if counts is not None:
             raise click.UsageError("--dry-run samples texts, not --from-counts.")
-        options["order"] = options["order"] or 5
         print_forecast(texts, options, as_json=as_json)
         return
     if successors and is_arpa(output):
         raise click.UsageError("--successors is for model files, and ARPA has none.")
     started = time.perf_counter()
-    check_target(output, as_json=as_json)
     if counts is not None and not given(context, "tokenizer"):
         options["tokenizer"] = None
-    options["heldout"] = [Path(text) for text in heldout] or None
     from ngram.estimate import train, train_arpa
 
     with progress() as report:
@@ -183,8 +184,7 @@ def print_forecast(
 ) -> None:
     from ngram.forecast import forecast
 
-    names = ("order", "tokenizer", "skip_symbols", "threads", "memory", "temp_dir")
-    found = forecast(texts, **{name: options[name] for name in names})
+    found = forecast([Path(text) for text in texts], **options)
     if as_json:
         print_json(asdict(found))
         return
@@ -193,10 +193,10 @@ def print_forecast(
         ("tokens", quantity(found.tokens)),
         ("vocabulary", quantity(found.vocabulary)),
         *((f"{k}-grams", quantity(n)) for k, n in enumerate(found.ngrams, 1)),
-        ("memory", f"{quantity(found.memory)}B"),
-        ("temporary files", f"{quantity(found.temporary)}B"),
-        ("model file", f"{quantity(found.model)}B"),
-        ("ARPA file", f"{quantity(found.arpa)}B"),
+        ("memory", size(found.memory)),
+        ("temporary files", size(found.temporary)),
+        ("model file", size(found.model)),
+        ("ARPA file", size(found.arpa)),
         ("time", f"{found.seconds:.1f} s"),
     ]
     print_table(rows, "<>")
