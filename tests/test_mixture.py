@@ -305,7 +305,7 @@ def test_the_maximum_is_found():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fitted_mixture_is_never_worse_than_its_best_model(kind, cats, queens):
-    for dev in (DEV, CATS, QUEENS, ["🌹"], [""]):
+    for dev in (DEV, CATS, QUEENS, ["🌹", "the"], ["", "cat"]):
         mixture = Mixture([cats, queens], kind=kind).fit(dev)
         fit = mixture.fit_
         assert np.all(np.diff(fit.log10_probs) >= 0)
@@ -571,9 +571,21 @@ def test_texts_to_fit_are_checked(cats, queens):
         mixture.fit("the cat")
     with pytest.raises(InputError, match="str"):
         mixture.fit([1, 2])
+    with pytest.raises(InputError, match="no words: all of its 3 sentences"):
+        mixture.fit(["", " ", ""])
+    with pytest.warns(UserWarning, match="knows any of the 3 words"):
+        mixture.fit(["zwei drei", "vier"])
     impossible = Evidence(np.full((2, 2), -np.inf), np.zeros(2, np.int64))
     with pytest.raises(InputError, match="probability above 0"):
         mixture.fit_evidence(impossible)
+
+
+@pytest.mark.parametrize("weight", [1e4, 1e300])
+def test_log_linear_weights_beyond_float64_are_an_error(cats, queens, weight):
+    mixture = Mixture([cats, queens], [weight, weight], kind="log-linear")
+    for use in (mixture.flatten, lambda: mixture.score("the cat")):
+        with pytest.raises(InputError, match="Pass smaller weights"):
+            use()
 
 
 def test_kinds_are_checked(cats):

@@ -78,7 +78,9 @@ def command(
     if dev:
         evidence = mixture.evidence(sentences)
         alone = evidence.perplexities()
-        if not weights:
+        if weights:
+            evidence.check()
+        else:
             mixture = mixture.fit_evidence(evidence)
         perplexities["mixture"] = mixture.perplexity(sentences).perplexity
     if output is not None:

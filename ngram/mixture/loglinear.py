@@ -16,6 +16,7 @@ interpolation of backoff language models is efficient, section 3). The same recu
 gives the expectations that the gradient needs. Read `ngram/mixture/mixing.py` next.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -171,6 +172,23 @@ class LogLinear:
             )
         return Sums(np.concatenate(z), np.concatenate(scores))
 
+    def log10_z(self, weights: Floats) -> Floats:
+        """Return log10 Z of all contexts, by their numbers.
+
+        Raises
+        ------
+        InputError
+            If products are too small for float64, as with weights above 50.
+        """
+        z = self.sums(weights).z
+        if not _are_sums(z):
+            raise InputError(
+                f"weights are {weights.tolist()}: products of such powers of"
+                " probabilities are too small to be normalised. Pass smaller weights;"
+                " those that fit a text are about 1 together."
+            )
+        return np.asarray(np.log10(z), np.float64)
+
     @staticmethod
     def _product(level: Level, weights: Floats) -> Floats:
         product = np.power(10.0, level.log10_prob @ weights)
@@ -213,6 +231,8 @@ class LogLinear:
 
         def objective(weights: Floats) -> tuple[float, Floats]:
             sums = self.sums(weights)
+            if not _are_sums(sums.z):
+                return -math.inf, np.zeros_like(weights)
             z = sums.z[used]
             expected = counts @ (sums.scores[used] / z[:, None])
             return float(total @ weights - counts @ np.log10(z)), total - expected
@@ -241,8 +261,8 @@ class LogLinear:
         if alone_value > value:
             weights = alone
             values.append(alone_value)
-        z = self.sums(weights).z
-        log10_prob = evidence.log10_prob @ weights - np.log10(z[evidence.bucket])
+        log10_z = self.log10_z(weights)
+        log10_prob = evidence.log10_prob @ weights - log10_z[evidence.bucket]
         return weights, Fit(
             tokens=len(evidence.bucket),
             log10_probs=tuple(values),
@@ -250,6 +270,11 @@ class LogLinear:
             component_perplexities=evidence.perplexities(),
             perplexity=perplexity(log10_prob),
         )
+
+
+def _are_sums(z: Floats) -> bool:
+    """Return whether sums of positive numbers came out as such."""
+    return bool(np.all((z > 0) & np.isfinite(z)))
 
 
 def _last_scores(parts: Sequence[ModelPart], batch: Batch, order: int) -> Floats:

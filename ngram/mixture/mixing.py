@@ -332,7 +332,12 @@ class Mixture(scoring.IdScorer):
         Raises
         ------
         InputError
-            If there is no sentence, or every component gives everything probability 0.
+            If there is no word, or every component gives everything probability 0.
+
+        Warns
+        -----
+        UserWarning
+            If no component knows any word of the text.
         """
         return self.fit_evidence(self.evidence(texts))
 
@@ -356,6 +361,7 @@ class Mixture(scoring.IdScorer):
 
     def fit_evidence(self, evidence: Evidence) -> Self:
         """Return a mixture whose weights fit what `evidence` gave; see `fit`."""
+        evidence.check()
         count = len(self.components)
         if self.kind == "log-linear":
             weights, report = self._log_linear.fit(evidence)
@@ -462,7 +468,7 @@ class Mixture(scoring.IdScorer):
 
     @cached_property
     def _log10_z(self) -> Floats:
-        return np.log10(self._log_linear.sums(self.weights).z)
+        return self._log_linear.log10_z(self.weights)
 
     def __repr__(self) -> str:
         names = ", ".join(map(repr, self.components))

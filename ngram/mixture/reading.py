@@ -55,4 +55,9 @@ class Reading:
         """Return what the weights of the next sentences are fitted to."""
         found = self.component_scores(batch)
         log10_prob = np.stack([part.log10_prob for part in found], axis=1)
-        return Evidence(log10_prob, self._mixture.context_numbers(batch, found))
+        return Evidence(
+            log10_prob,
+            self._mixture.context_numbers(batch, found),
+            words=len(batch.ids),
+            unknown=int(np.count_nonzero(batch.ids == UNK)),
+        )

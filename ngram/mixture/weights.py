@@ -8,6 +8,7 @@ incomplete data via the EM algorithm, for why the likelihood never falls. Read
 `ngram/mixture/loglinear.py` next.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -63,10 +64,16 @@ class Evidence:
     log10_prob : ndarray of shape (n_tokens, n_components), dtype=float64
     bucket : ndarray of shape (n_tokens,), dtype=int64
         The number of the token's context, which chooses the weights.
+    words : int, default=1
+        How many of the tokens are words of the text, not its `</s>`.
+    unknown : int, default=0
+        How many of the words no component knows.
     """
 
     log10_prob: Floats
     bucket: Numbers
+    words: int = 1
+    unknown: int = 0
 
     @classmethod
     def joined(cls, parts: Sequence["Evidence"]) -> Self:
@@ -74,7 +81,25 @@ class Evidence:
         return cls(
             np.concatenate([part.log10_prob for part in parts]),
             np.concatenate([part.bucket for part in parts]),
+            sum(part.words for part in parts),
+            sum(part.unknown for part in parts),
         )
+
+    def check(self) -> None:
+        """Refuse a text without words, and warn of one that no component knows."""
+        if not self.words:
+            raise InputError(
+                f"the text has no words: all of its {len(self.bucket)} sentences are"
+                " empty. Weights and perplexities are those of words."
+            )
+        if self.unknown == self.words:
+            warnings.warn(
+                f"no component knows any of the {self.words} words of the text: the"
+                " weights and perplexities say nothing. Pass text like that of the"
+                " components, cut into the same kind of tokens.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def perplexities(self) -> tuple[float, ...]:
         """Return the perplexity of every component alone."""
