@@ -28,6 +28,7 @@ from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import TokenIds
 from ngram.arguments import checked_integers
 from ngram.errors import DiscountWarning, InputError, MissingDependencyError
+from ngram.files import check_output
 from ngram.fitting import ABSENT, Progress, Text, encode_heldout, fit_and_smooth
 from ngram.smoothing import METHODS, SmoothingMethod, smoothing_method
 from ngram.text import Tokenizer, read_corpus
@@ -135,6 +136,8 @@ class SmoothingComparison:
         ------
         InputError
             If the name ends otherwise.
+        ModelFileError
+            If no file can be written there.
         MissingDependencyError
             If matplotlib is not installed.
         """
@@ -184,6 +187,7 @@ def check_plot(path: str | os.PathLike[str]) -> None:
             f"{os.fspath(path)!r} is no name of a plot: let it end in"
             f" {', '.join(PLOTS[:-1])} or {PLOTS[-1]}."
         )
+    check_output(path)
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -250,6 +254,8 @@ def compare_smoothings(
     >>> [score.method for score in result.ranking(3, 2)]
     ['witten-bell', 'additive:delta=1']
     """
+    if isinstance(methods, str):
+        raise InputError(f"methods is {methods!r}: pass a list of methods.")
     chosen = [smoothing_method(method) for method in (methods or METHODS)]
     order_list = _distinct("orders", orders, MAX_ORDER)
     workers, cutter = thread_count(threads), Tokenizer.of(tokenizer)
@@ -261,13 +267,18 @@ def compare_smoothings(
         raise InputError("the training text has no words.")
     size_list = _sizes(sizes, len(offsets) - 1)
 
-    def encoded(text: object) -> Text:
+    def encoded(text: object, name: str) -> Text:
         return encode_heldout(
-            text, vocabulary, cutter, skip_symbols=skip_symbols, threads=workers
+            text,
+            vocabulary,
+            cutter,
+            skip_symbols=skip_symbols,
+            threads=workers,
+            name=name,
         )
 
-    predicted = encoded(dev)
-    learned = None if heldout is None else encoded(heldout)
+    predicted = encoded(dev, "development text")
+    learned = None if heldout is None else encoded(heldout, "held-out text")
     if learned is None and any(method.needs_heldout for method in chosen):
         predicted, learned = _halves(predicted)
     scores = []

@@ -147,6 +147,7 @@ def encode_heldout(
     *,
     skip_symbols: bool = False,
     threads: int = 1,
+    name: str = "held-out text",
 ) -> Text:
     """Return a held-out text as ids of a vocabulary, and offsets.
 
@@ -159,6 +160,8 @@ def encode_heldout(
     tokenizer : Tokenizer
     skip_symbols : bool, default=False
     threads : int, default=1
+    name : str
+        What errors call the text.
 
     Returns
     -------
@@ -176,7 +179,7 @@ def encode_heldout(
     if tokens.tokens == 0:
         names = ", ".join(source["name"] for source in sources)
         raise InputError(
-            f"the held-out text has no words: {tokens.sentences} sentences in {names},"
+            f"the {name} has no words: {tokens.sentences} sentences in {names},"
             " all empty. Pass text that the corpus does not contain, with one sentence"
             " on each line."
         )

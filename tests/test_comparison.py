@@ -172,9 +172,10 @@ def test_perplexity_of_zero_probability_is_infinite() -> None:
         ({"orders": [2.5]}, "orders holds 2.5"),
         ({"sizes": [301]}, "sizes holds 301: pass integers from 1 to 300."),
         ({"sizes": [True]}, "sizes holds True"),
-        ({"dev": []}, "the held-out text has no words: 0 sentences"),
-        ({"dev": ["", ""]}, "the held-out text has no words: 2 sentences"),
+        ({"dev": []}, "the development text has no words: 0 sentences"),
+        ({"dev": ["", ""]}, "the development text has no words: 2 sentences"),
         ({"dev": ["a"]}, "the development text is too short to be halved"),
+        ({"methods": "katz"}, "methods is 'katz': pass a list"),
         ({"heldout": [""]}, "the held-out text has no words"),
         ({"train": ["", ""]}, "the training text has no words"),
     ],
@@ -317,6 +318,9 @@ def test_the_command_refuses_a_plot_before_it_works(
     train, dev = map(str, files)
     assert run(["smoothings", train, "--dev", dev, "--plot", "plot.gif"]) == 1
     assert "'plot.gif' is no name of a plot" in capsys.readouterr().err
+    plot = "absent/plot.svg"
+    assert run(["smoothings", train, "--dev", dev, "--plot", plot]) == 1
+    assert "Create the directory first" in capsys.readouterr().err
 
 
 def test_scores_of_a_comparison_are_finite_where_smoothed(

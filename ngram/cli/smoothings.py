@@ -158,5 +158,6 @@ def print_comparison(result: "SmoothingComparison") -> None:
     click.echo()
     click.echo(
         f"bits per token of {result.predictions:,} predictions in"
-        f" {result.dev_sentences:,} sentences, {result.oov:,} out of vocabulary"
+        f" {result.dev_sentences:,} sentences, {result.oov:,} out of vocabulary among"
+        " them (as <unk>)"
     )
