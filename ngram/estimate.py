@@ -628,6 +628,10 @@ def _listed_words(
             text = stream.read()
         words = re.split(rb"[\0\t\n\r ]+", text)
         return tuple(word.decode(errors="surrogateescape") for word in words if word)
+    if not isinstance(limit_vocab, Iterable):
+        raise InputError(
+            f"limit_vocab is {limit_vocab!r}: pass a list of words, or a path."
+        )
     return tuple(limit_vocab)
 
 

@@ -179,6 +179,7 @@ class _Statistics(Steps):
 
     def __init__(self, run: Run, say: Say) -> None:
         self._prunes = any(run.prune) or run.limit_vocab_file is not None
+        self._text = input_name(run.text)
         self._say = say
         self._discounts: tuple[Discounts, ...] = ()
         self._before: tuple[int, ...] = ()
@@ -193,8 +194,8 @@ class _Statistics(Steps):
         # A text of empty lines is a text to lmplz; without any line it has no </s>.
         if tokens.sentences == 0:
             raise InputError(
-                f"{sources[0]['name']} is empty. Pass text with one sentence on each"
-                " line."
+                f"the text is empty: {self._text}. Pass text with one sentence"
+                " on each line."
             )
         self.tokens = sum(source["tokens"] for source in sources)
         self._say(f"Unigram tokens {self.tokens} types {len(vocabulary)}")

@@ -79,11 +79,12 @@ class MemoryBudget:
         InputError
             If `memory` is no amount, or `temp_dir` no folder that can be written.
         """
-        folder = tempfile.gettempdir() if temp_dir is None else os.fspath(temp_dir)
-        if not Path(folder).is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        folder = tempfile.gettempdir() if temp_dir is None else temp_dir
+        if not isinstance(folder, str | os.PathLike) or not _is_writable(Path(folder)):
             raise InputError(
                 f"temp_dir is {folder!r}: pass a folder that exists and can be written."
             )
+        folder = os.fspath(folder)
         return cls(_budget(DEFAULT if memory is None else memory), folder)
 
     @property
@@ -233,5 +234,11 @@ def _physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def _is_writable(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
 def _megabytes(size: int) -> str:
+    if size < 1 << 20:
+        return f"{size:,} bytes"
     return f"{size / 2**20:,.1f} MB"

@@ -6,6 +6,7 @@ of their own for signals, pipes, limits and time.
 
 import ast
 import contextlib
+import errno
 import gzip
 import io
 import itertools
@@ -918,6 +919,17 @@ def test_a_full_file_system(text: Path, tmp_path: Path) -> None:
             assert not list(small.iterdir())
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_full_disk_of_temporary_files_is_not_stdout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call, text: Path
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "a temporary file in t cannot be written: No space")
+
+    monkeypatch.setattr("ngram.estimate.Estimator", fail)
+    message = check_error(call("train", text, "-o", tmp_path / "m.ngram"))
+    assert message == "Error: a temporary file in t cannot be written: No space"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -409,7 +409,7 @@ def test_a_lower_order_of_the_counts_can_be_trained(counts: Counts) -> None:
         ({"order": 4}, "order is 4, and the counts have n-grams of 1 to 3"),
         ({"tokenizer": "bytes"}, "Leave `tokenizer` out"),
         ({"skip_symbols": True}, "skip_symbols=True has no effect on counts"),
-        ({"memory": "512"}, "limited to 0.0 MB"),
+        ({"memory": "512"}, "limited to 512 bytes"),
     ],
 )
 def test_options_that_counts_cannot_follow(

@@ -267,6 +267,21 @@ def test_pruned_unigrams_leave_the_vocabulary() -> None:
     assert model.score("a flower") == model.score("a <unk>")
 
 
+def test_limit_vocab_is_no_number() -> None:
+    with pytest.raises(InputError, match="limit_vocab is 3: pass a list of words"):
+        ngram.train(["a b"], limit_vocab=3)  # type: ignore[arg-type]
+
+
+def test_an_output_does_not_replace_the_corpus(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a b\n")
+    (tmp_path / "b.arpa").write_text("b\n")
+    corpus = [tmp_path / "a.txt", tmp_path / "b.arpa"]
+    with pytest.raises(InputError, match=r"would replace .*a\.txt"):
+        ngram.train(corpus, output=corpus[0])
+    with pytest.raises(InputError, match=r"would replace .*b\.arpa"):
+        train_arpa(corpus[0], corpus[1], limit_vocab=corpus[1])
+
+
 def test_limit_vocab_takes_a_file_or_words(tmp_path: Path) -> None:
     listed = tmp_path / "words.txt"
     listed.write_text("a rose\nis never-seen\n", "utf-8")

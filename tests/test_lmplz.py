@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -363,6 +364,20 @@ def test_the_script_named_lmplz_is_lmplz(
         [tmp_path / "lmplz", *arguments], capture_output=True, text=True, check=True
     )
     assert answer.stdout == lmplz(*arguments).out
+
+
+def test_a_script_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "ngram.cli", "lmplz", "--install-script"]
+    answer = subprocess.run(
+        [*command, tmp_path],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert "lmplz: cannot be written: File too large" in answer.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_script_does_not_replace_another_program(

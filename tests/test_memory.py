@@ -167,6 +167,8 @@ def test_a_budget_below_the_vocabulary_says_what_is_needed(tmp_path: Path) -> No
     budget = MemoryBudget.of("100M", tmp_path)
     with pytest.raises(MemoryBudgetError, match=r"at least 617\.8 MB.*100\.0 MB"):
         budget.plan(10**8, 2 * 10**6, order=5, threads=2)
+    with pytest.raises(MemoryBudgetError, match="limited to 1,000 bytes"):
+        MemoryBudget.of("1000", tmp_path).plan(10**8, 1000, order=5, threads=2)
 
 
 def test_a_disk_without_room_is_an_error_before_the_work(
@@ -190,6 +192,8 @@ def test_a_token_too_frequent_for_the_plan_is_an_error() -> None:
 @pytest.mark.parametrize("folder", ["absent", "file"])
 def test_temp_dir_must_be_a_folder(tmp_path: Path, folder: str) -> None:
     (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="temp_dir is 3: pass a folder"):
+        MemoryBudget.of(None, 3)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="pass a folder that exists"):
         MemoryBudget.of(None, tmp_path / folder)
 

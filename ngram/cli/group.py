@@ -115,7 +115,8 @@ def sentence(error: Exception, command: str) -> str:
     elif isinstance(error, OSError):
         what = error.strerror or str(error)
         text = f"{os.fsdecode(error.filename)}: {what}" if error.filename else what
-        if not error.filename and error.errno in OUTPUT_ERRORS:
+        plain = error.errno in OUTPUT_ERRORS and what == os.strerror(error.errno)
+        if plain and not error.filename:
             text = f"cannot write to standard output: {what[0].lower()}{what[1:]}"
     else:
         text = "not enough memory; use a smaller order, --prune or a smaller text"

@@ -372,13 +372,12 @@ def install(folder: str) -> None:
         raise UsageError(
             f"{path} is there already and is another program. Remove it first."
         )
-    try:
-        path.write_text(
+    from ngram.files import atomic_output
+
+    with atomic_output(path) as script:
+        script.write(
             f"#!/bin/sh\n{MARK}\n"
-            f'exec {shlex.quote(sys.executable)} -P -m ngram.cli lmplz "$@"\n',
-            "utf-8",
+            f'exec {shlex.quote(sys.executable)} -P -m ngram.cli lmplz "$@"\n'.encode()
         )
-        path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+    path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     say(f"{path} runs `ngram lmplz`")

@@ -116,8 +116,8 @@ from ngram.cli.output import (
     metavar="SIZE",
     default="80%",
     show_default=True,
-    help="Memory to use, as in 4G or 80%. A text that needs more is counted in rounds, "
-    "with temporary files; the model is the same.",
+    help="Memory to use, as in 4G or 80%; a number alone is bytes. A text that needs "
+    "more is counted in rounds, with temporary files; the model is the same.",
 )
 @click.option(
     "-T",
