@@ -42,7 +42,8 @@ def command(
     """Print the most probable next tokens after CONTEXT.
 
     Probabilities are exact, from the whole smoothed distribution. Without CONTEXT the
-    sentence begins; `-` reads one context per line from stdin.
+    sentence begins; `-` reads one context per line from stdin. Models that were trained
+    with --successors answer much faster.
     """
     piped = context == ("-",)
     if piped:
