@@ -13,6 +13,7 @@ corpus and options give the same bytes for any number of threads.
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypedDict, Unpack
@@ -28,7 +29,7 @@ from ngram.arguments import checked_integer, checked_integers, checked_numbers
 from ngram.arpa import format_arpa
 from ngram.counts import Counts
 from ngram.errors import InputError
-from ngram.files import check_output, is_file_output, open_input
+from ngram.files import check_output, is_file_output
 from ngram.fitting import Smoothed, encode_heldout, fit_and_smooth
 from ngram.memory import MemoryBudget
 from ngram.model import Model, Progress
@@ -40,12 +41,14 @@ from ngram.smoothing import (
     pruning_thresholds,
     smoothing_method,
 )
-from ngram.text import Tokenizer, corpus_files, read_corpus
+from ngram.text import Tokenizer, corpus_files, open_text, read_corpus
 from ngram.threads import thread_count
 from ngram.version import __version__
 from ngram.vocabulary import Vocabulary
 
 __all__ = ["train", "train_arpa"]
+
+SPECIAL = 3  # words: <unk>, <s>, </s>
 
 
 def train(
@@ -608,6 +611,13 @@ def _estimate_of(
     if isinstance(method, Discounting):
         training["discount_sources"] = [d.source for d in method.discounts_]
         discounts = method.numbers().tolist()
+    if len(smoothed.kept) == SPECIAL < len(vocabulary):
+        warnings.warn(
+            "no word is left: `prune` and `limit_vocab` drop all of them, and the model"
+            " knows <unk>, <s> and </s> alone. Lower the thresholds, or list more"
+            " words.",
+            stacklevel=2,
+        )
     if len(smoothed.kept) < len(vocabulary):
         vocabulary = vocabulary.subset(smoothed.kept)
     return Estimate(
@@ -624,7 +634,7 @@ def _listed_words(
     if limit_vocab is None:
         return None
     if isinstance(limit_vocab, str | os.PathLike):
-        with open_input(limit_vocab) as stream:
+        with open_text(limit_vocab, Tokenizer.of("whitespace")) as stream:
             text = stream.read()
         words = re.split(rb"[\0\t\n\r ]+", text)
         return tuple(word.decode(errors="surrogateescape") for word in words if word)

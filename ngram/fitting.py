@@ -6,6 +6,7 @@ held-out text; then the engine smooths level by level. Output: `Smoothed`. Any m
 goes this way, from any counts. Read `ngram/estimate.py` next.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -172,6 +173,11 @@ def encode_heldout(
     ------
     InputError
         If the text cannot be read, or has no words.
+
+    Warns
+    -----
+    UserWarning
+        If no word of the text is in the vocabulary.
     """
     tokens, words, sources = read_corpus(
         heldout, tokenizer, skip_symbols=skip_symbols, threads=threads
@@ -188,7 +194,14 @@ def encode_heldout(
         (vocabulary.id(words.word(i)) for i in range(len(words))), np.uint32, len(words)
     )
     translated[:3] = range(3)
-    return translated[ids], offsets
+    encoded = translated[ids]
+    if not encoded.any():
+        warnings.warn(
+            f"none of the {len(encoded)} words of the {name} is in the corpus, so it"
+            " says little. Pass text like the corpus, cut into the same tokens.",
+            stacklevel=2,
+        )
+    return encoded, offsets
 
 
 def count_heldout(

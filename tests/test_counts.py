@@ -31,6 +31,9 @@ from ngram.estimate import train_arpa
 from ngram.smoothing import ModifiedKneserNey
 from ngram.text import read_corpus
 
+# Random texts and thresholds may leave nothing.
+pytestmark = [pytest.mark.filterwarnings("ignore:no word is left")]
+
 WORDS = ["a", "b", "c", "rose", "장미", "é", "\U0001f339"]
 sentence = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
 sentences = st.lists(sentence, min_size=1, max_size=25)

@@ -35,6 +35,9 @@ from ngram.smoothing import (
 from ngram.text import read_corpus
 from ngram.vocabulary import Vocabulary
 
+# Random texts and thresholds may leave nothing.
+pytestmark = [pytest.mark.filterwarnings("ignore:no word is left")]
+
 TEXT = ["a rose is a rose", "a rose is red", "the rose is a flower", "red is a colour"]
 
 # --- The engine equals the definition ---
@@ -270,6 +273,26 @@ def test_pruned_unigrams_leave_the_vocabulary() -> None:
 def test_limit_vocab_is_no_number() -> None:
     with pytest.raises(InputError, match="limit_vocab is 3: pass a list of words"):
         ngram.train(["a b"], limit_vocab=3)  # type: ignore[arg-type]
+
+
+def test_limit_vocab_is_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "m.ngram"
+    ngram.train(["a b"], 2, discount_fallback=(0.5, 1, 1.5)).save(path)
+    with pytest.raises(InputError, match="this is a model file"):
+        ngram.train(["a b"], limit_vocab=path)
+
+
+@pytest.mark.parametrize("options", [{"prune": [9]}, {"limit_vocab": ["c"]}])
+def test_a_model_without_words_is_a_warning(options: dict) -> None:
+    with pytest.warns(UserWarning, match="no word is left"):
+        model = ngram.train(["a b"], 2, discount_fallback=(0.5, 1, 1.5), **options)
+    assert len(model.vocabulary) == 3
+
+
+def test_heldout_text_of_unknown_words_is_a_warning() -> None:
+    corpus = ["a b", "b a", "a a"]
+    with pytest.warns(UserWarning, match="none of the 2 words of the held-out text"):
+        ngram.train(corpus, 2, smoothing="jelinek-mercer", heldout=["x y"])
 
 
 def test_an_output_does_not_replace_the_corpus(tmp_path: Path) -> None:

@@ -45,6 +45,12 @@ from ngram.smoothing.jelinek_mercer import expectation_maximisation
 from ngram.smoothing.modified_kneser_ney import _Search
 from ngram.text import Tokenizer, read_corpus
 
+# Random texts and thresholds may leave nothing.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:no word is left"),
+    pytest.mark.filterwarnings("ignore:none of the"),
+]
+
 ROOT = Path(__file__).parents[1]
 NORMALISED = [name for name, method in METHODS.items() if method.normalised]
 SMOOTHED = [name for name in NORMALISED if name != MaximumLikelihood.name]
