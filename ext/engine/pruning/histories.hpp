@@ -23,12 +23,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
+#include "base/bits.hpp"
 #include "base/buffer.hpp"
 #include "base/exp10.hpp"
 #include "base/parallel.hpp"
@@ -68,8 +70,13 @@ namespace histories {
 inline Buffer<float> linear(Span<const float> log10_values, unsigned threads, Progress& progress) {
     Buffer<float> values(log10_values.size());
     pruning::for_parts(values.size(), threads, progress, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t i = begin; i < end; ++i) {
-            values[i] = static_cast<float>(exp10_of(log10_values[i]));
+        constexpr std::size_t kBlock = 256;
+        std::array<double, kBlock> block;
+        for (std::size_t first = begin; first < end; first += kBlock) {
+            const std::size_t size = std::min(kBlock, end - first);
+            exp10_all(log10_values.data() + first, size, block.data());
+            std::transform(block.begin(), block.begin() + size, values.begin() + first,
+                           [](double value) { return static_cast<float>(value); });
         }
     });
     return values;
@@ -129,10 +136,8 @@ class Flow {
     // Moves all mass on by one token. Returns how far the words' shares have moved, 0 to 2.
     double turn() {
         const double all = arrive();
-        Buffer<float> backing_off;  // of each n-gram: what longer n-grams take of it
-        Buffer<float> longer;       // and how often those occur
-        for (std::size_t k = order_; k >= 2; --k) pass_on(k, backing_off, longer);
-        return pass_on_words(all, backing_off, longer);
+        for (std::size_t k = order_; k >= 2; --k) pass_on(k);
+        return pass_on_words(all);
     }
 
     // Of every n-gram below the highest order, per token.
@@ -142,6 +147,18 @@ class Flow {
     }
 
   private:
+    // Of a context: all that arrives there, and what of it backs off.
+    struct Arrived {
+        float mass;
+        float backing_off;
+    };
+    // Of an n-gram: what the longer n-grams that end in it take of its context's mass, and how
+    // often they occur.
+    struct Longer {
+        float backing_off;
+        float occurring;
+    };
+
     // Calls body(begin, end) for ranges of order k that do not cut a suffix in two.
     template <class Body>
     void for_suffixes(std::size_t k, Body body) {
@@ -192,52 +209,87 @@ class Flow {
     }
 
     // The n-grams of order k: reads A of the contexts one shorter and, where order k has states,
-    // writes their next q over their A, which nothing reads any more. The buffers hold the sums of
+    // writes their next q over their A, which nothing reads any more. `longer_` holds the sums of
     // order k + 1 by suffix, afterwards those of order k.
-    void pass_on(std::size_t k, Buffer<float>& backing_off, Buffer<float>& longer) {
+    void pass_on(std::size_t k) {
+        collect_arrived(k - 1);
+        lower_longer_.resize(levels_[k - 2].size());
+        std::fill(lower_longer_.begin(), lower_longer_.end(), Longer{0, 0});
+        const auto [eos, after_eos] = backoff_weights::ending_in(levels_, k, kEos);
+        for_suffixes(k, [&, eos = eos, after_eos = after_eos](std::size_t begin, std::size_t end) {
+            if (k == order_) {
+                pass_on_longest(begin, end);
+            } else {
+                pass_on_range(k, begin, end, eos, after_eos);
+            }
+        });
+        std::swap(longer_, lower_longer_);
+    }
+
+    void collect_arrived(std::size_t k) {
+        arrived_.resize(state_[k - 1].size());
+        const float* const state = state_[k - 1].data();
+        const float* const backoff = backoff_[k - 1].data();
+        pruning::for_parts(arrived_.size(), threads_, progress_,
+                           [&](std::size_t begin, std::size_t end) {
+                               for (std::size_t i = begin; i < end; ++i) {
+                                   arrived_[i] = {state[i], state[i] * backoff[i]};
+                               }
+                           });
+    }
+
+    void pass_on_longest(std::size_t begin, std::size_t end) {
+        const std::uint32_t* const suffix = levels_[order_ - 1].suffix.data();
+        const std::uint32_t* const prefix = prefixes_[order_ - 1].data();
+        const float* const prob = prob_[order_ - 1].data();
+        for (std::size_t i = begin; i < end;) {
+            const std::uint32_t at = suffix[i];
+            double backing_off = 0;
+            double occurring = 0;
+            for (; i < end && suffix[i] == at; ++i) {
+                if (i + kAhead < end) prefetch(&arrived_[prefix[i + kAhead]]);
+                const Arrived& arrived = arrived_[prefix[i]];
+                backing_off += arrived.backing_off;
+                occurring += static_cast<double>(arrived.mass) * prob[i];
+            }
+            lower_longer_[at] = {static_cast<float>(backing_off), static_cast<float>(occurring)};
+        }
+    }
+
+    // What ends in </s>, n-grams [eos, after_eos), is no state.
+    void pass_on_range(std::size_t k, std::size_t begin, std::size_t end, std::size_t eos,
+                       std::size_t after_eos) {
         const std::uint32_t* const suffix = levels_[k - 1].suffix.data();
         const std::uint32_t* const prefix = prefixes_[k - 1].data();
         const float* const prob = prob_[k - 1].data();
-        const float* const arriving = state_[k - 2].data();
-        const float* const backoff = backoff_[k - 2].data();
-        const auto [eos, after_eos] = backoff_weights::ending_in(levels_, k, kEos);
-        Buffer<float> lower_backing_off(levels_[k - 2].size(), 0.0F);
-        Buffer<float> lower_longer(levels_[k - 2].size(), 0.0F);
-        for_suffixes(k, [&, eos = eos, after_eos = after_eos](std::size_t begin, std::size_t end) {
-            for (std::size_t i = begin; i < end;) {
-                const std::uint32_t at = suffix[i];
-                double sum_backing_off = 0;
-                double sum_longer = 0;
-                for (; i < end && suffix[i] == at; ++i) {
-                    const float arrived = arriving[prefix[i]];
-                    sum_backing_off += static_cast<double>(arrived) * backoff[prefix[i]];
-                    if (k == order_) {
-                        sum_longer += static_cast<double>(arrived) * prob[i];
-                        continue;
-                    }
-                    const float direct = std::max(arrived - backing_off[i], 0.0F) * prob[i];
-                    const float occurring = direct + longer[i];
-                    const bool ended = i >= eos && i < after_eos;
-                    sum_longer += occurring;
-                    occurring_[k - 1][i] = occurring;
-                    state_[k - 1][i] = ended ? 0 : k == order_ - 1 ? occurring : direct;
-                }
-                lower_backing_off[at] = static_cast<float>(sum_backing_off);
-                lower_longer[at] = static_cast<float>(sum_longer);
+        float* const occurs = occurring_[k - 1].data();
+        float* const state = state_[k - 1].data();
+        for (std::size_t i = begin; i < end;) {
+            const std::uint32_t at = suffix[i];
+            double backing_off = 0;
+            double occurring = 0;
+            for (; i < end && suffix[i] == at; ++i) {
+                if (i + kAhead < end) prefetch(&arrived_[prefix[i + kAhead]]);
+                const Arrived& arrived = arrived_[prefix[i]];
+                const Longer& longer = longer_[i];
+                const float direct = std::max(arrived.mass - longer.backing_off, 0.0F) * prob[i];
+                occurs[i] = direct + longer.occurring;
+                const bool ended = i >= eos && i < after_eos;
+                state[i] = ended ? 0 : k == order_ - 1 ? occurs[i] : direct;
+                backing_off += arrived.backing_off;
+                occurring += occurs[i];
             }
-        });
-        backing_off = std::move(lower_backing_off);
-        longer = std::move(lower_longer);
+            lower_longer_[at] = {static_cast<float>(backing_off), static_cast<float>(occurring)};
+        }
     }
 
-    double pass_on_words(double all, const Buffer<float>& backing_off,
-                         const Buffer<float>& longer) {
+    double pass_on_words(double all) {
         Buffer<float>& occurring = occurring_[0];
         Buffer<double> now(occurring.size());
         double total = 0;
         for (std::size_t word = 0; word < now.size(); ++word) {
-            const double direct = std::max(all - backing_off[word], 0.0) * prob_[0][word];
-            now[word] = direct + longer[word];
+            const double direct = std::max(all - longer_[word].backing_off, 0.0) * prob_[0][word];
+            now[word] = direct + longer_[word].occurring;
             state_[0][word] = static_cast<float>(order_ == 2 ? now[word] : direct);
             if (word != kBos) total += now[word];
         }
@@ -256,6 +308,8 @@ class Flow {
         return moved;
     }
 
+    static constexpr std::size_t kAhead = 16;  // contexts are fetched so many n-grams early
+
     const std::vector<NgramLevel>& levels_;
     const std::vector<Buffer<std::uint32_t>>& prefixes_;
     std::size_t order_;
@@ -265,6 +319,9 @@ class Flow {
     std::vector<Buffer<float>> backoff_;  // linear
     std::vector<Buffer<float>> state_;    // q, and A between arrive() and pass_on()
     Histories occurring_;                 // E
+    Buffer<Arrived> arrived_;             // by context, of one order at a time
+    Buffer<Longer> longer_;               // by n-gram, the same
+    Buffer<Longer> lower_longer_;         // by n-gram of the order below
     double total_ = 1;                    // of the words' E
 };
 
