@@ -168,7 +168,7 @@ std::vector<Buffer<float>> removal_scores(const std::vector<NgramLevel>& levels,
     for (std::size_t k = 2; k <= levels.size(); ++k) total += levels[k - 1].size();
     progress.begin("score n-grams", total);
     std::vector<Buffer<float>> scores(levels.size());
-    for (std::size_t k = 2; k <= levels.size(); ++k) {
+    for (std::size_t k = levels.size(); k >= 2; --k) {  // what the largest needs does for all
         scores[k - 1] = pruning::level_scores<Criterion>(levels, k, prefixes[k - 1].span(),
                                                          histories[k - 2], threads, progress);
     }
