@@ -19,6 +19,7 @@ from typing import (
     NamedTuple,
     Self,
     TypeAlias,
+    cast,
     get_args,
 )
 
@@ -248,7 +249,7 @@ def _threshold(value: object) -> float:
         try:
             number = float(value)
         except OverflowError:
-            number = math.inf if value > 0 else -math.inf
+            number = math.inf if cast(float, value) > 0 else -math.inf
     if not number >= 0:
         raise InputError(
             f"threshold is {value!r}: pass a number from 0 up, like 1e-8. The higher"
