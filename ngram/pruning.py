@@ -123,10 +123,10 @@ def prune(
 
     References
     ----------
-    Stolcke (1998), Entropy-based pruning of backoff language models, section 3.
-    Seymore and Rosenfeld (1996), Scalable backoff language models, as described by
-    Stolcke, section 5. Chelba, Brants, Neveitt and Xu (2010), Study on interaction
-    between entropy pruning and Kneser-Ney smoothing.
+    Stolcke (1998), Entropy-based pruning of backoff language models. Seymore and
+    Rosenfeld (1996), Scalable backoff language models, as Stolcke describes it. Chelba,
+    Brants, Neveitt and Xu (2010), Study on interaction between entropy pruning and
+    Kneser-Ney smoothing.
 
     Examples
     --------

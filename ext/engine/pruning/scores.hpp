@@ -44,7 +44,7 @@ struct Removal {
 // Relative growth of the perplexity of text like that of the model: exp(D(p||p')) - 1.
 struct Entropy {
     static double score(const Removal& removal) {
-        // Stolcke (1998), section 3: hw itself, and the words not seen after h, whose back-off
+        // Stolcke (1998): hw itself, and the words not seen after h, whose back-off
         // changes.
         double nats = removal.prob * removal.loss();
         if (removal.unseen > 0) {
