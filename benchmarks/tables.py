@@ -18,6 +18,7 @@ FILES = [
     FOLDER.parent / "README.md",
     FOLDER / "README.md",
     FOLDER.parent / "docs" / "smoothing.md",
+    FOLDER.parent / "docs" / "pruning.md",
 ]
 
 Row = dict[str, Any]
@@ -318,6 +319,87 @@ def gain(row: Row) -> float:
     return float(perplexity["domain"] / perplexity["context"])
 
 
+WAYS = {
+    ("counts", None): "counts",
+    ("entropy", "stationary"): "entropy",
+    ("weighted-difference", "stationary"): "weighted difference",
+    ("entropy", "chain"): "entropy, chain",
+    ("weighted-difference", "chain"): "weighted difference, chain",
+}
+
+
+def pruning() -> str:
+    """Return perplexities of every method, a line per number of n-grams."""
+    rows = [
+        row
+        for row in newest("pruning", ("kind", "corpus", "method", "history", "ngrams"))
+        if row["kind"] == "methods"
+    ]
+    by_size: dict[int, dict[tuple[str, str | None], Row]] = {}
+    for row in rows:
+        ways = by_size.setdefault(row["ngrams"], {})
+        ways[row["method"], row["history"]] = row
+    lines = []
+    for ngrams, ways in sorted(by_size.items(), reverse=True):
+        whole = ways.get(("all", None))
+        if whole is not None:
+            perplexity = f"{whole['perplexity_excluding_oov']:.1f}"
+            lines.append([f"{ngrams:,} (all)", "100%", perplexity, *[""] * 4])
+            continue
+        any_row = next(iter(ways.values()))
+        lines.append(
+            [
+                f"{ngrams:,}",
+                f"{any_row['share_above_order_1']:.1%}",
+                *(f"{ways[way]['perplexity_excluding_oov']:.1f}" for way in WAYS),
+            ]
+        )
+    return table(["n-grams", "share above order 1", *WAYS.values()], lines)
+
+
+def pruning_peer() -> str:
+    """Return what this package and kaldingram make of the same files."""
+    rows = [
+        row
+        for row in newest("pruning", ("kind", "program", "smoothing", "threshold"))
+        if row["kind"] == "kaldingram"
+    ]
+    pairs: dict[tuple[str, float], dict[str, Row]] = {}
+    for row in rows:
+        pair = pairs.setdefault((row["smoothing"], row["threshold"]), {})
+        pair[row["program"]] = row
+    lines = []
+    for (smoothing, threshold), pair in pairs.items():
+        own, peer = pair["ngram"], pair["kaldingram"]
+        lines.append(
+            [
+                f"`{smoothing}`, {threshold:g}",
+                f"{own['ngrams']:,}",
+                f"{peer['ngrams']:,}",
+                str(sum(own["different"].values())),
+                f"{own['perplexity_excluding_oov']:.2f}",
+                f"{peer['perplexity_excluding_oov']:.2f}",
+                f"{peer['arpa_bytes'] / own['arpa_bytes']:.2f}",
+                f"{peer['cpu_seconds'] / own['cpu_seconds']:.0f}x",
+                f"{peer['peak_bytes'] / own['peak_bytes']:.1f}x",
+            ]
+        )
+    return table(
+        [
+            "model, threshold",
+            "n-grams",
+            "kaldingram",
+            "other decisions",
+            "perplexity",
+            "kaldingram",
+            "ARPA bytes, ratio",
+            "processor time, ratio",
+            "peak memory, ratio",
+        ],
+        lines,
+    )
+
+
 TABLES = {
     "summary": summary,
     "estimate": estimate,
@@ -329,6 +411,8 @@ TABLES = {
     "smoothings": smoothings,
     "ptb": ptb,
     "domains": domains,
+    "pruning": pruning,
+    "pruning-peer": pruning_peer,
 }
 
 

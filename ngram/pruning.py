@@ -12,12 +12,14 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import (
     Any,
     Literal,
     NamedTuple,
     Self,
     TypeAlias,
+    cast,
     get_args,
 )
 
@@ -121,10 +123,10 @@ def prune(
 
     References
     ----------
-    Stolcke (1998), Entropy-based pruning of backoff language models, section 3.
-    Seymore and Rosenfeld (1996), Scalable backoff language models, as described by
-    Stolcke, section 5. Chelba, Brants, Neveitt and Xu (2010), Study on interaction
-    between entropy pruning and Kneser-Ney smoothing.
+    Stolcke (1998), Entropy-based pruning of backoff language models. Seymore and
+    Rosenfeld (1996), Scalable backoff language models, as Stolcke describes it. Chelba,
+    Brants, Neveitt and Xu (2010), Study on interaction between entropy pruning and
+    Kneser-Ney smoothing.
 
     Examples
     --------
@@ -224,8 +226,9 @@ class _Target:
     def cut(self, pruner: Pruner, counts: Sequence[int]) -> _Cut:
         """Return where a threshold or a number of n-grams cuts."""
         if self.threshold is not None:
-            score = np.float32(self.threshold)
-            if score < self.threshold:  # rounded down: it is not worth enough
+            with np.errstate(over="ignore"):  # to infinity: only that is worth enough
+                score = np.float32(self.threshold)
+            if float(score) < self.threshold:  # rounded down: it is not worth enough
                 score = np.nextafter(score, np.float32(np.inf))
             return _Cut(float(score), ALL_TIES)
         most = self.max_ngrams
@@ -240,10 +243,13 @@ class _Target:
 
 
 def _threshold(value: object) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         number = math.nan
+    else:
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf if cast(float, value) > 0 else -math.inf
     if not number >= 0:
         raise InputError(
             f"threshold is {value!r}: pass a number from 0 up, like 1e-8. The higher"
@@ -388,7 +394,7 @@ class _Job:
                 f" unigrams alone has {fixed} bytes. Pass more, or drop words with"
                 " `vocabulary_size`."
             )
-        costs = _costs(self.source)
+        costs = _costs(self.source)[: len(counts)]
         for _ in range(REFINEMENTS):
             room = max_bytes - fixed
             cut = _largest_cut(pruner, counts, lambda k: float(costs @ k) <= room)  # noqa: B023

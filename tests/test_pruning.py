@@ -4,9 +4,12 @@ import json
 import math
 import re
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from test_ngrams import assert_sums_are_one, normal_model
 
 import ngram
@@ -14,6 +17,7 @@ from ngram._core.pruning import Pruner
 from ngram.cli.group import run
 from ngram.errors import InputError
 from ngram.memory import parse_bytes
+from ngram.pruning import METHODS, OWN_HISTORIES
 
 SENTENCES = [
     "the cat sat on the mat",
@@ -44,27 +48,69 @@ def chain(tables, context):
     return product
 
 
-def removal_costs(tables, order, words):
-    """Relative entropy of removing each n-gram, summed over every word it changes."""
+def removal_costs(tables, order, words, method, history=chain):
+    """What the removal of each n-gram costs, summed over every word it changes."""
     costs = {}
     predicted = [word for word in range(words) if word != 1]
     for key in tables[order - 1]:
         context, word = key[:-1], key[-1]
-        seen = {k[-1] for k in tables[order - 1] if k[:-1] == context} - {1}
         if word == 1:  # never predicted
             costs[key] = 0.0
             continue
-        before = {v: probability(tables, context, v) for v in predicted}
-        lower = {v: probability(tables, context[1:], v) for v in predicted}
-        left = seen - {word}
-        backoff = (1 - sum(before[v] for v in left)) / (1 - sum(lower[v] for v in left))
-        nats = sum(
-            before[v] * math.log(before[v] / (backoff * lower[v]))
-            for v in predicted
-            if v not in left
-        )
-        costs[key] = math.expm1(chain(tables, context) * nats)
+        left = followers(tables, context) - {word}
+        backoff = new_backoff(tables, context, left)
+        losses = {}
+        for v in predicted:
+            if v not in left:
+                before = probability(tables, context, v)
+                after = backoff * probability(tables, context[1:], v)
+                losses[v] = before * math.log(before / after)
+        if method == "entropy":  # Stolcke (1998): exp(D(p||p')) - 1
+            costs[key] = math.expm1(history(tables, context) * sum(losses.values()))
+        else:  # Seymore and Rosenfeld (1996), with an expected count: of hw alone
+            costs[key] = history(tables, context) * losses[word]
     return costs
+
+
+def followers(tables, context):
+    """Words that are predicted and stored after a context."""
+    longer = tables[len(context)] if len(context) < len(tables) else {}
+    return {key[-1] for key in longer if key[:-1] == context} - {1}
+
+
+def new_backoff(tables, context, left):
+    """What makes a context sum to one if only `left` is stored after it."""
+    before = sum(probability(tables, context, v) for v in left)
+    return (1 - before) / (1 - sum(probability(tables, context[1:], v) for v in left))
+
+
+def closed_costs(tables, words, method):
+    """Costs of all n-grams; what begins or ends an n-gram costs as much at least."""
+    costs = {}
+    for order in range(len(tables), 1, -1):
+        costs |= {
+            key: max(cost, costs.get(key, 0))
+            for key, cost in removal_costs(tables, order, words, method).items()
+        }
+        if order > 2:
+            for key in tables[order - 1]:
+                for part in (key[1:], key[:-1]):
+                    costs[part] = max(costs.get(part, 0), costs[key])
+    return costs
+
+
+def pruned_tables(tables, kept):
+    """The n-grams that are kept, with new back-offs where followers are gone."""
+    small = [
+        {key: value for key, value in table.items() if len(key) == 1 or key in kept}
+        for table in tables
+    ]
+    for table in small[:-1]:
+        for key, (log10_prob, _) in table.items():
+            left = followers(small, key)
+            if left != followers(tables, key):
+                table[key] = (log10_prob, math.log10(new_backoff(small, key, left)))
+    return small
 
 
 def keys(ngrams, order):
@@ -81,16 +127,171 @@ def dictionaries(ngrams):
     return tables
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_entropy_scores_are_those_of_the_definition(seed):
-    ngrams = normal_model(seed, words=60, order=3).sorted_ngrams().renormalized()
-    tables = dictionaries(ngrams)
-    pruner = Pruner(ngrams, "chain")
-    pruner.score("entropy")
-    costs = removal_costs(tables, 3, 60)
-    expected = [costs[key] for key in keys(ngrams, 3)]
-    # Float32 probabilities: a cost is a difference of sums that agree to 1e-7.
-    np.testing.assert_allclose(pruner.scores_of(3), expected, rtol=1e-3, atol=1e-9)
+@pytest.fixture(scope="module", params=range(3))
+def random_ngrams(request):
+    return normal_model(request.param, words=60, order=4).sorted_ngrams().renormalized()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_are_those_of_the_definition(random_ngrams, method):
+    costs = closed_costs(dictionaries(random_ngrams), 60, method)
+    pruner = Pruner(random_ngrams, "chain")
+    pruner.score(method)
+    for order in (2, 3, 4):
+        expected = [costs[key] for key in keys(random_ngrams, order)]
+        # Float32 probabilities: a cost is a difference of sums that agree to 1e-7.
+        np.testing.assert_allclose(
+            pruner.scores_of(order), expected, rtol=1e-3, atol=1e-9
+        )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pruned_ngrams_are_those_of_the_definition(random_ngrams, method):
+    tables = dictionaries(random_ngrams)
+    costs = closed_costs(tables, 60, method)
+    pruner = Pruner(random_ngrams, "chain")
+    pruner.score(method)
+    ranked = sorted(set(costs.values()))
+    cuts = [
+        (low + high) / 2  # where rounding cannot decide
+        for low, high in pairwise(ranked)
+        if low > 1e-7 and high > 1.01 * low
+    ]
+    assert len(cuts) > 20
+    for cut in cuts[::7]:
+        small = dictionaries(pruner.select(cut, 0))
+        kept = {key for key, cost in costs.items() if cost > cut}
+        expected = [table for table in pruned_tables(tables, kept) if table]
+        assert [set(table) for table in small] == [set(table) for table in expected]
+        for found, table in zip(small, expected, strict=True):
+            for key, (log10_prob, backoff) in table.items():
+                assert found[key][0] == log10_prob
+                if len(key) < len(small):
+                    # Float32 sums to one within 1e-6, of which 1e-2 may be left.
+                    assert found[key][1] == pytest.approx(backoff, abs=1e-4)
+
+
+def test_perplexity_after_pruning_is_that_of_the_definition(model):
+    tables = dictionaries(model.table.to_sorted())
+    pruned = ngram.prune(model, max_ngrams=45, history="chain")
+    kept = {
+        key
+        for order in range(2, pruned.order + 1)
+        for key in keys(pruned.table.to_sorted(), order)
+    }
+    small = pruned_tables(tables, kept)
+    text = ["the dog saw the cat", "a mat sat", "on the log"]
+    log10_prob, tokens = 0.0, 0
+    for sentence in text:
+        ids = [1, *(model.vocabulary[word] for word in sentence.split()), 2]
+        for i in range(1, len(ids)):
+            context = tuple(ids[max(0, i + 1 - model.order) : i])
+            log10_prob += math.log10(probability(small, context, ids[i]))
+            tokens += 1
+    expected = 10 ** (-log10_prob / tokens)
+    assert pruned.perplexity(text).perplexity == pytest.approx(expected, rel=1e-5)
+    assert expected > model.perplexity(text).perplexity
+
+
+# --- properties --------------------------------------------------------------------
+
+FEWER = settings(max_examples=25)
+SMOOTHINGS = ["modified-kneser-ney", "witten-bell", "witten-bell-backoff", "additive"]
+
+
+@st.composite
+def models(draw):
+    sentence = st.lists(st.sampled_from("abcdefg"), max_size=8).map(" ".join)
+    sentences = draw(st.lists(sentence, min_size=2, max_size=12).filter(any))
+    smoothing = draw(st.sampled_from(SMOOTHINGS))
+    fallback = {"discount_fallback": (0.5, 1, 1.5)} if "kneser" in smoothing else {}
+    order = draw(st.integers(2, 4))
+    model = ngram.train(sentences, order=order, smoothing=smoothing, **fallback)
+    assume(model.table.counts[-1] > 0)  # an empty order goes, whatever the threshold
+    return model
+
+
+pruned_how = st.fixed_dictionaries(
+    {
+        "method": st.sampled_from(METHODS),
+        "history": st.sampled_from(OWN_HISTORIES),
+    }
+)
+
+
+def sets(model):
+    """The n-grams of a model as words, all orders together."""
+    ngrams = model.table.to_sorted()
+    return {key for order in range(1, ngrams.order + 1) for key in keys(ngrams, order)}
+
+
+def worst_sum(model):
+    """How far from one the probabilities after any stored context are."""
+    contexts = [key for key in sets(model) if len(key) < model.order and 2 not in key]
+    contexts.append(())
+    return max(
+        abs(model.distribution_of_ids(np.array(key, np.uint32)).sum() - 1)
+        for key in contexts
+    )
+
+
+@FEWER
+@given(models(), pruned_how, st.floats(1e-6, 1e-1))
+def test_any_pruned_model_is_closed_and_sums_to_one(model, how, threshold):
+    pruned = ngram.prune(model, threshold=threshold, **how)
+    kept = sets(pruned)
+    assert kept <= sets(model)
+    for key in kept:
+        assert len(key) == 1 or {key[1:], key[:-1]} <= kept
+    # What the source has already, and the rounding of float32 back-offs.
+    assert worst_sum(pruned) < worst_sum(model) + 1e-5
+
+
+@FEWER
+@given(models(), pruned_how, st.lists(st.floats(0, 0.5), min_size=2, max_size=4))
+def test_a_larger_threshold_keeps_a_subset(model, how, thresholds):
+    kept = [
+        sets(ngram.prune(model, threshold=threshold, **how))
+        for threshold in sorted(thresholds)
+    ]
+    for larger, smaller in pairwise(kept):
+        assert smaller <= larger
+
+
+@FEWER
+@given(models(), pruned_how, st.data())
+def test_numbers_of_ngrams_are_met_exactly(model, how, data):
+    total, unigrams = sum(model.table.counts), model.table.counts[0]
+    most = data.draw(st.integers(unigrams, total + 2))
+    pruned = ngram.prune(model, max_ngrams=most, **how)
+    assert sum(pruned.table.counts) == min(most, total)
+    kept = sets(pruned)
+    assert all({key[1:], key[:-1]} <= kept for key in kept if len(key) > 1)
+    if most >= total:
+        assert pruned.table.to_sorted() == model.table.to_sorted()
+
+
+@FEWER
+@given(models(), pruned_how, st.integers(-100, 2000))
+def test_sizes_in_bytes_are_never_exceeded(model, how, extra):
+    least = ngram.prune(model, threshold=math.inf, **how).saved_size
+    most = least + extra
+    if extra < 0:
+        with pytest.raises(InputError, match="unigrams alone has"):
+            ngram.prune(model, max_bytes=most, **how)
+        return
+    pruned = ngram.prune(model, max_bytes=most, **how)
+    assert pruned.saved_size <= most
+    if most >= model.saved_size:
+        assert pruned.table.to_sorted() == model.table.to_sorted()
+
+
+@FEWER
+@given(models(), pruned_how)
+def test_pruning_nothing_changes_nothing(model, how):
+    same = ngram.prune(model, threshold=0, **how)
+    assert same.table.to_sorted() == model.table.to_sorted()
+    assert same.vocabulary == model.vocabulary
 
 
 @pytest.mark.parametrize("histories", ["chain", "stationary"])
@@ -132,36 +333,62 @@ def test_stationary_histories_are_those_of_generated_text(model):
     np.testing.assert_allclose(pruner.history(2), expected, atol=2e-3)
 
 
-@pytest.mark.parametrize("method", ["entropy", "weighted-difference"])
-def test_threads_do_not_change_a_bit(method):
-    ngrams = normal_model(1, words=300, order=5).sorted_ngrams().renormalized()
-    results = []
+@pytest.fixture(scope="module")
+def larger_model():
+    """A model whose orders are larger than the parts that threads work on."""
+    rng = np.random.default_rng(0)
+    words = np.minimum(rng.zipf(1.3, (12000, 20)), 5000)
+    sentences = [" ".join(f"w{word}" for word in row) for row in words]
+    return ngram.train(sentences, order=3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("history", OWN_HISTORIES)
+def test_threads_do_not_change_a_byte(larger_model, tmp_path, method, history):
+    assert larger_model.table.counts[2] > 1 << 16
+    files = []
     for threads in (1, 2, 5):
-        pruner = Pruner(ngrams, "stationary", threads=threads)
-        pruner.score(method, threads=threads)
-        results.append(pruner.select(1e-4, 0, threads=threads))
-    assert results[0] == results[1] == results[2]
+        pruned = ngram.prune(
+            larger_model,
+            method=method,
+            history=history,
+            max_ngrams=20_000,
+            threads=threads,
+        )
+        assert sum(pruned.table.counts) == 20_000
+        pruned.save(tmp_path / "pruned.ngram")
+        files.append((tmp_path / "pruned.ngram").read_bytes())
+    assert files[0] == files[1] == files[2]
 
 
-def test_threshold_zero_changes_nothing(model):
-    pruned = ngram.prune(model, threshold=0)
-    assert pruned.table.to_sorted() == model.table.to_sorted()
-
-
-def test_a_huge_threshold_leaves_the_unigrams(model):
-    pruned = ngram.prune(model, threshold=1e9)
+@pytest.mark.parametrize("threshold", [1e9, 1e39, 10**400, math.inf])
+def test_a_huge_threshold_leaves_the_unigrams(model, threshold):
+    pruned = ngram.prune(model, threshold=threshold)
     assert pruned.table.counts == model.table.counts[:1]
 
 
-@pytest.mark.parametrize("extra", range(0, 60, 7))
-def test_a_number_of_ngrams_is_met(model, extra):
-    most = len(model.vocabulary) + extra
-    assert sum(ngram.prune(model, max_ngrams=most).table.counts) == most
+def test_a_threshold_that_is_no_float32_is_not_rounded_down(model):
+    pruner = Pruner(model.table.to_sorted(), "stationary")
+    pruner.score("entropy")
+    score = np.median(pruner.scores_of(3))
+    at, above = float(score), math.nextafter(float(score), 1)
+    most = sum(ngram.prune(model, threshold=at).table.counts)
+    assert sum(ngram.prune(model, threshold=above).table.counts) < most
 
 
-def test_a_size_in_bytes_is_met(model):
-    pruned = ngram.prune(model, max_bytes=model.saved_size - 200)
-    assert pruned.saved_size <= model.saved_size - 200
+@pytest.mark.parametrize(
+    "options",
+    [{"max_ngrams": 10**20}, {"max_bytes": 10**30}, {"vocabulary_size": 10**30}],
+)
+def test_a_target_beyond_the_model_keeps_everything(model, options):
+    pruned = ngram.prune(model, **options)
+    assert pruned.table.to_sorted() == model.table.to_sorted()
+
+
+def test_all_orders_may_go_with_their_words(model):
+    small = ngram.prune(model, vocabulary_size=3, max_bytes="1M")
+    assert len(small.vocabulary) == 3
+    assert small.order < model.order
 
 
 def test_a_pruned_model_saves_and_writes_arpa(model, tmp_path):
@@ -208,13 +435,24 @@ def test_the_model_as_its_own_history_is_the_chain_rule(model):
         ({}, "nothing says how much"),
         ({"threshold": -1}, "from 0 up"),
         ({"threshold": math.nan}, "from 0 up"),
-        ({"threshold": "x"}, "from 0 up"),
+        ({"threshold": "1e-8"}, "from 0 up"),
+        ({"threshold": True}, "from 0 up"),
+        ({"threshold": -(10**400)}, "from 0 up"),
         ({"threshold": 1e-8, "max_ngrams": 9}, "pass one of"),
         ({"max_ngrams": 3}, "unigrams, which pruning keeps"),
+        ({"max_ngrams": 0}, "from 1 up"),
+        ({"max_ngrams": -1}, "from 1 up"),
         ({"max_ngrams": 2.5}, "pass an integer"),
+        ({"max_ngrams": math.inf}, "pass an integer"),
+        ({"max_bytes": 0}, "unigrams alone"),
+        ({"max_bytes": -5}, "a number of bytes"),
+        ({"max_bytes": math.inf}, "a number of bytes"),
+        ({"max_bytes": "inf"}, "a number of bytes"),
         ({"max_bytes": 10}, "unigrams alone"),
         ({"max_bytes": "many"}, "a number of bytes"),
         ({"vocabulary_size": 2}, "from 3 up"),
+        ({"vocabulary_size": math.inf}, "pass an integer"),
+        ({"vocabulary_size": 4, "max_ngrams": 3}, "4 unigrams, which pruning"),
         ({"threshold": 0, "method": "rank"}, "method is 'rank'"),
         ({"threshold": 0, "history": "raw"}, "history is 'raw'"),
     ],
@@ -366,6 +604,11 @@ def test_info_shows_every_pruning(call, model, path, tmp_path, capsys):
         (["--ngrams", "3"], 1, "--ngrams is 3, but there are"),
         (["--ngrams", "3"], 1, "drop words with --vocabulary-size."),
         (["--size", "1K"], 1, "--size is 1024, but a model file of the"),
+        (["--size", "0"], 1, "--size is 0, but a model file of the"),
+        (["--size", "inf"], 1, "--size is 'inf': pass a number of bytes"),
+        (["--size", "-1"], 1, "--size is '-1': pass a number of bytes"),
+        (["--ngrams", "-1"], 2, "--ngrams"),
+        (["--ngrams", "inf"], 2, "--ngrams"),
         (["--size", "many"], 1, "--size is 'many': pass a number of bytes"),
         (["--size", "1" + "0" * 400], 1, "pass a number of bytes"),
         (["--vocabulary-size", "2"], 2, "--vocabulary-size"),

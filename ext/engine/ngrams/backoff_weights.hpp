@@ -5,7 +5,7 @@
 //
 //     bow(h) = (1 - sum p(w|h)) / (1 - sum p(w|h')),  sums over the words w seen after h,
 //
-// where h' is h without its first word (Stolcke 1998, section 3; Katz 1987, eq. 11). Both sums read
+// where h' is h without its first word (Stolcke 1998; Katz 1987). Both sums read
 // stored probabilities alone: h'w is there as the suffix of hw. So no order waits for another one.
 // `<s>` is never predicted: an n-gram that ends in it adds nothing.
 //

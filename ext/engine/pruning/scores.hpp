@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/bits.hpp"
 #include "base/buffer.hpp"
 #include "base/exp10.hpp"
 #include "base/parallel.hpp"
@@ -43,7 +44,7 @@ struct Removal {
 // Relative growth of the perplexity of text like that of the model: exp(D(p||p')) - 1.
 struct Entropy {
     static double score(const Removal& removal) {
-        // Stolcke (1998), section 3: hw itself, and the words not seen after h, whose back-off
+        // Stolcke (1998): hw itself, and the words not seen after h, whose back-off
         // changes.
         double nats = removal.prob * removal.loss();
         if (removal.unseen > 0) {
@@ -65,23 +66,31 @@ struct WeightedDifference {
     }
 };
 
-inline Buffer<double> log_backoffs(const Buffer<SeenMass>& seen, unsigned threads,
-                                   Progress& progress) {
-    Buffer<double> logs(seen.size());
+// What the scores of all n-grams with one context have in common: half a cache line.
+struct ContextTerms {
+    SeenMass seen;
+    double log_backoff;
+    float history;
+};
+
+inline Buffer<ContextTerms> context_terms(const Buffer<float>& history,
+                                          const Buffer<SeenMass>& seen, unsigned threads,
+                                          Progress& progress) {
+    Buffer<ContextTerms> terms(seen.size());
     for_parts(seen.size(), threads, progress, [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) {
             // Most contexts have nothing after them.
-            logs[i] = seen[i].context == 0 ? 0 : std::log(backoff_weight(seen[i]));
+            const double log_backoff = seen[i].context == 0 ? 0 : std::log(backoff_weight(seen[i]));
+            terms[i] = {seen[i], log_backoff, history[i]};
         }
     });
-    return logs;
+    return terms;
 }
 
 // Of n-grams [begin, end) of order k.
 template <class Criterion>
 void score_range(const NgramLevel& level, const NgramLevel& lower, Span<const std::uint32_t> prefix,
-                 const Buffer<float>& history, const Buffer<SeenMass>& seen,
-                 const Buffer<double>& log_backoff, std::size_t begin, std::size_t end,
+                 const Buffer<ContextTerms>& contexts, std::size_t begin, std::size_t end,
                  float* scores) {
     constexpr double kLn10 = 2.302585092994046;
     constexpr std::size_t kBlock = 256;
@@ -92,17 +101,19 @@ void score_range(const NgramLevel& level, const NgramLevel& lower, Span<const st
         const std::size_t size = std::min(kBlock, end - first);
         const float* const log10_prob = level.log10_prob.data() + first;
         for (std::size_t j = 0; j < size; ++j) {
+            prefetch(&contexts[prefix[first + j]]);
             log10_lower[j] = lower.log10_prob[level.suffix[first + j]];
         }
         exp10_all(log10_prob, size, prob.data());
         exp10_all(log10_lower.data(), size, lower_prob.data());
         for (std::size_t j = 0; j < size; ++j) {
-            const std::uint32_t h = prefix[first + j];
-            const SeenMass without{seen[h].context - prob[j], seen[h].lower - lower_prob[j]};
+            const ContextTerms& context = contexts[prefix[first + j]];
+            const SeenMass without{context.seen.context - prob[j],
+                                   context.seen.lower - lower_prob[j]};
             const double ratio = kLn10 * (static_cast<double>(log10_prob[j]) - log10_lower[j]);
             const double score =
-                Criterion::score({history[h], prob[j], ratio, 1 - seen[h].context, log_backoff[h],
-                                  std::log(backoff_weight(without))});
+                Criterion::score({context.history, prob[j], ratio, 1 - context.seen.context,
+                                  context.log_backoff, std::log(backoff_weight(without))});
             // By rounding a score may be below 0, and 0 times infinity is no number.
             scores[first + j] = score > 0 ? static_cast<float>(score) : 0.0F;
         }
@@ -116,12 +127,11 @@ Buffer<float> level_scores(const std::vector<NgramLevel>& levels, std::size_t k,
                            unsigned threads, Progress& progress) {
     const NgramLevel& level = levels[k - 1];
     const NgramLevel& lower = levels[k - 2];
-    const Buffer<SeenMass> seen = seen_mass(levels, k, prefix, threads, progress);
-    const Buffer<double> log_backoff = log_backoffs(seen, threads, progress);
+    const Buffer<ContextTerms> contexts =
+        context_terms(history, seen_mass(levels, k, prefix, threads, progress), threads, progress);
     Buffer<float> scores(level.size());
     for_parts(scores.size(), threads, progress, [&](std::size_t begin, std::size_t end) {
-        score_range<Criterion>(level, lower, prefix, history, seen, log_backoff, begin, end,
-                               scores.data());
+        score_range<Criterion>(level, lower, prefix, contexts, begin, end, scores.data());
         progress.advance(end - begin);
     });
     const auto [bos, after_bos] = backoff_weights::ending_in(levels, k, kBos);
@@ -158,7 +168,7 @@ std::vector<Buffer<float>> removal_scores(const std::vector<NgramLevel>& levels,
     for (std::size_t k = 2; k <= levels.size(); ++k) total += levels[k - 1].size();
     progress.begin("score n-grams", total);
     std::vector<Buffer<float>> scores(levels.size());
-    for (std::size_t k = 2; k <= levels.size(); ++k) {
+    for (std::size_t k = levels.size(); k >= 2; --k) {  // what the largest needs does for all
         scores[k - 1] = pruning::level_scores<Criterion>(levels, k, prefixes[k - 1].span(),
                                                          histories[k - 2], threads, progress);
     }

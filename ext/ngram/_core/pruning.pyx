@@ -21,6 +21,11 @@ import numpy as np
 from ngram.errors import InputError
 
 
+cdef extern from "base/memory.hpp" namespace "ngram" nogil:
+    cdef cppclass Recycling:
+        pass
+
+
 cdef extern from "ngrams/prefixes.hpp" namespace "ngram" nogil:
     vector[Buffer[uint32_t]] all_prefixes(
         const vector[NgramLevel]& levels, unsigned threads, Progress& progress
@@ -86,6 +91,7 @@ cdef class Pruner:
     progress : callable(stage, done, total) or None
     """
 
+    cdef Recycling recycling  # what the histories leave, the scores use
     cdef shared_ptr[CSortedNgrams] ngrams
     cdef vector[Buffer[uint32_t]] prefixes
     cdef vector[Buffer[float]] histories
