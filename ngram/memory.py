@@ -38,7 +38,7 @@ class MemoryPlan:
     round_windows : int
         Windows collected and sorted at once.
     bucket_windows : int
-        Windows of the most frequent token that still fit.
+        Windows sorted at once by one thread; a token with more of them is cut.
     chunk_events : int
         Positions whose n-grams are built by one thread at once.
     tasks : int
@@ -129,8 +129,8 @@ class MemoryBudget:
         chunk = max(1 << 14, min(positions // 64, room // (4 * CHUNK * threads)))
         windows = (room - threads * chunk * KEPT) // window
         return MemoryPlan(
-            round_windows=max(chunk, windows // 2),
-            bucket_windows=windows // 4,
+            round_windows=windows // 2,
+            bucket_windows=max(1 << 14, windows // (2 * threads)),
             chunk_events=chunk,
             tasks=max(2 * threads, math.ceil(threads * positions * PART * 3 / room)),
             temp_dir=self.temp_dir,

@@ -22,7 +22,6 @@ from ngram.errors import InputError, MemoryBudgetError
 from ngram.memory import MemoryBudget, MemoryPlan
 from ngram.vocabulary import Vocabulary
 
-DISCOUNTS = np.array([[0.5, 1.0, 1.5]] * 4, np.float32)
 MEGABYTE = 1 << 20
 
 
@@ -49,18 +48,24 @@ def read(texts: list[str], folder: str = "", id_bytes: int = 0) -> TokenIds:
 
 
 def estimate(
-    texts: list[str], plan: MemoryPlan | None, threads: int, *, prune: bool = False
+    texts: list[str],
+    plan: MemoryPlan | None,
+    threads: int,
+    *,
+    order: int = 4,
+    prune: bool = False,
 ) -> tuple[SortedNgrams, list[list[int]]]:
     tokens, vocabulary = read(texts)
     estimator = Estimator(
         tokens,
         len(vocabulary),
-        4,
-        prune=(0, 0, 1, 1) if prune else (),
+        order,
+        prune=(0, 0, 1, 1, 1, 1)[:order] if prune else (),
         plan=plan,
         threads=threads,
     )
-    ngrams, _ = estimator.smooth(DISCOUNTS, threads=threads)
+    discounts = np.array([[0.5, 1.0, 1.5]] * order, np.float32)
+    ngrams, _ = estimator.smooth(discounts, threads=threads)
     return ngrams, estimator.counts_of_counts.tolist()
 
 
@@ -77,6 +82,7 @@ def test_rounds_tasks_and_files_change_no_bit(
     for windows, events, tasks in ((1, 1, 1), (9_000, 5_000, 7), (20_000, 3_000, 40)):
         plan = MemoryPlan(
             round_windows=windows,
+            bucket_windows=windows // 3,
             chunk_events=events,
             tasks=tasks,
             temp_dir=str(tmp_path),
@@ -87,23 +93,74 @@ def test_rounds_tasks_and_files_change_no_bit(
         assert not list(tmp_path.iterdir())
 
 
+SMALL_TEXTS = st.lists(
+    st.lists(st.sampled_from("abcde"), max_size=6).map(" ".join),
+    min_size=1,
+    max_size=12,
+)
+
+
 @given(
-    texts=st.lists(
-        st.lists(st.sampled_from("abcde"), max_size=6).map(" ".join),
-        min_size=1,
-        max_size=12,
-    ),
+    texts=SMALL_TEXTS,
+    order=st.integers(2, 6),
     windows=st.integers(0, 9),
+    sorted_windows=st.integers(0, 9),
     events=st.integers(0, 5),
     tasks=st.integers(0, 6),
+    prune=st.booleans(),
 )
 def test_any_plan_changes_no_bit_of_small_texts(
-    texts: list[str], windows: int, events: int, tasks: int
+    texts: list[str],
+    order: int,
+    windows: int,
+    sorted_windows: int,
+    events: int,
+    tasks: int,
+    prune: bool,
 ) -> None:
     plan = MemoryPlan(
-        round_windows=windows, chunk_events=events, tasks=tasks, temp_dir=os.curdir
+        round_windows=windows,
+        bucket_windows=sorted_windows,
+        chunk_events=events,
+        tasks=tasks,
+        temp_dir=os.curdir,
     )
-    assert estimate(texts, plan, 2) == estimate(texts, None, 1)
+    found = estimate(texts, plan, 2, order=order, prune=prune)
+    assert found == estimate(texts, None, 1, order=order, prune=prune)
+
+
+def half_of_it(count: int) -> list[str]:
+    """Return sentences of which one word is every second token."""
+    generator = random.Random(7)
+    return [
+        " ".join(
+            word
+            for _ in range(generator.randrange(12))
+            for word in ("the", f"w{int(generator.paretovariate(0.8))}")
+        )
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("order", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize(
+    "texts", [half_of_it(2_500), ["a " * 30_000, "a"]], ids=["half", "one word"]
+)
+@pytest.mark.parametrize("folder", [True, False])
+def test_frequent_words_sorted_in_pieces_change_no_bit(
+    tmp_path: Path, texts: list[str], order: int, folder: bool
+) -> None:
+    expected = estimate(texts, None, 1, order=order)
+    for limit, windows, tasks in ((400, 1_000, 5), (9_000, 2_000, 40)):
+        plan = MemoryPlan(
+            round_windows=windows,
+            bucket_windows=limit,
+            chunk_events=3_000,
+            tasks=tasks,
+            temp_dir=str(tmp_path) if folder else "",
+        )
+        assert estimate(texts, plan, 3, order=order) == expected
+        assert not list(tmp_path.iterdir())
 
 
 def test_ids_in_a_file_are_the_same(tmp_path: Path) -> None:
@@ -178,15 +235,6 @@ def test_a_disk_without_room_is_an_error_before_the_work(
     budget = MemoryBudget.of("1G", tmp_path)
     with pytest.raises(MemoryBudgetError, match=r"which has 953\.7 MB free. Pass anot"):
         budget.plan(10**8, 10**6, order=5, threads=2)
-
-
-def test_a_token_too_frequent_for_the_plan_is_an_error() -> None:
-    tokens, vocabulary = read(["a a a b"] * 20_000)
-    plan = MemoryPlan(bucket_windows=10_000)
-    with pytest.raises(
-        MemoryBudgetError, match="most frequent token occurs 60000 time"
-    ):
-        Estimator(tokens, len(vocabulary), 2, plan=plan)
 
 
 @pytest.mark.parametrize("folder", ["absent", "file"])

@@ -199,10 +199,16 @@ inline void* grow(void* block, std::size_t old_bytes, std::size_t bytes) {
     return moved;
 }
 
-// Of mapped files (spill.hpp).
+// Of mapped files (spill.hpp): buffers begin at such pages, a multiple of those of any machine.
+constexpr std::size_t kFilePage = 1 << 16;
+
+inline std::size_t whole_file_pages(std::size_t bytes) {
+    return (bytes + kFilePage - 1) & ~(kFilePage - 1);
+}
+
 inline void unmap_file(void* data, std::size_t bytes) {
 #if !defined(_WIN32)
-    munmap(data, bytes);
+    munmap(data, whole_file_pages(bytes));
 #else
     (void)data, (void)bytes;
 #endif
@@ -211,10 +217,9 @@ inline void unmap_file(void* data, std::size_t bytes) {
 // Drops the whole pages between two addresses of a mapped file from memory; the file keeps them.
 inline void rest_mapped(const void* begin, const void* end) {
 #if !defined(_WIN32)
-    constexpr std::uintptr_t kPage = 1 << 16;
-    const std::uintptr_t from =
-        (reinterpret_cast<std::uintptr_t>(begin) + kPage - 1) & ~(kPage - 1);
-    const std::uintptr_t to = reinterpret_cast<std::uintptr_t>(end) & ~(kPage - 1);
+    constexpr std::uintptr_t kWithin = kFilePage - 1;
+    const std::uintptr_t from = (reinterpret_cast<std::uintptr_t>(begin) + kWithin) & ~kWithin;
+    const std::uintptr_t to = reinterpret_cast<std::uintptr_t>(end) & ~kWithin;
     if (from < to) madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
 #else
     (void)begin, (void)end;

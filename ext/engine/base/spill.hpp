@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/buffer.hpp"
 #include "base/errors.hpp"
@@ -29,12 +29,6 @@ namespace ngram {
 #if !defined(_WIN32)
 
 namespace spilling {
-
-constexpr std::size_t kPage = 1 << 16;  // a multiple of the page size of any machine
-
-inline std::size_t whole_pages(std::size_t bytes) {
-    return (bytes + kPage - 1) & ~(kPage - 1);
-}
 
 // A file without a name in a folder.
 class File {
@@ -81,8 +75,8 @@ class File {
         }
     }
     void* map(std::size_t bytes, std::size_t offset) const {
-        void* found = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor_,
-                           static_cast<off_t>(offset));
+        void* found = mmap(nullptr, memory::whole_file_pages(bytes), PROT_READ | PROT_WRITE,
+                           MAP_SHARED, descriptor_, static_cast<off_t>(offset));
         if (found == MAP_FAILED) fail("cannot be mapped");
         return found;
     }
@@ -107,14 +101,9 @@ class Spill {
     bool active() const { return !folder_.empty(); }
     const std::string& folder() const { return folder_; }
 
-    // Moves the contents of finished buffers to one file.
-    template <class... T>
-    void spill(Buffer<T>&... buffers) const {
-        if (!active()) return;
-        const spilling::File file(folder_);
-        std::size_t offset = 0;
-        (void)std::initializer_list<int>{(move(buffers, file, offset), 0)...};
-    }
+    // Moves the contents of a finished buffer to a file.
+    template <class T>
+    void spill(Buffer<T>& buffer) const;
 
     // A buffer of `size` values that will be written, in a file if there is a folder.
     template <class T>
@@ -127,17 +116,56 @@ class Spill {
     }
 
   private:
-    template <class T>
-    static void move(Buffer<T>& buffer, const spilling::File& file, std::size_t& offset) {
-        if (buffer.empty() || buffer.in_file()) return;
-        file.write(buffer.data(), buffer.bytes(), offset);
-        T* data = static_cast<T*>(file.map(buffer.bytes(), offset));
-        offset += spilling::whole_pages(buffer.bytes());
-        buffer = Buffer<T>::from_file(data, buffer.size());
-    }
-
     std::string folder_;
 };
+
+// Moves the contents of finished buffers to one file, in their order. The file is mapped as a
+// whole, because the system allows a process only so many mappings.
+class SpillBatch {
+  public:
+    explicit SpillBatch(const Spill& spill) : spill_(spill) {}
+
+    template <class T>
+    void add(Buffer<T>& buffer) {
+        if (!spill_.active() || buffer.empty() || buffer.in_file()) return;
+        if (file_ == nullptr) file_ = std::make_unique<spilling::File>(spill_.folder());
+        file_->write(buffer.data(), buffer.bytes(), size_);
+        moves_.push_back({&buffer, size_, &take<T>});
+        size_ += memory::whole_file_pages(buffer.bytes());
+    }
+    void finish() {
+        if (file_ == nullptr) return;
+        char* const data = static_cast<char*>(file_->map(size_, 0));
+        for (const Move& move : moves_) move.take(move.buffer, data + move.offset);
+    }
+
+  private:
+    struct Move {
+        void* buffer;
+        std::size_t offset;
+        void (*take)(void*, char*);
+    };
+
+    template <class T>
+    static void take(void* buffer, char* data) {
+        Buffer<T>& moved = *static_cast<Buffer<T>*>(buffer);
+        const std::size_t size = moved.size();
+        moved = Buffer<T>();  // before it becomes what it was moved to
+        moved = Buffer<T>::from_file(reinterpret_cast<T*>(data), size);
+    }
+
+    const Spill& spill_;
+    std::unique_ptr<spilling::File> file_;
+    std::size_t size_ = 0;  // bytes
+    std::vector<Move> moves_;
+};
+
+template <class T>
+void Spill::spill(Buffer<T>& buffer) const {
+    SpillBatch batch(*this);
+    batch.add(buffer);
+    batch.finish();
+}
 
 #else
 
@@ -157,12 +185,19 @@ class Spill {  // not on this system: all stays in memory
     Spill() = default;
     explicit Spill(const std::string&) {}
     bool active() const { return false; }
-    template <class... T>
-    void spill(Buffer<T>&...) const {}
+    template <class T>
+    void spill(Buffer<T>&) const {}
     template <class T>
     Buffer<T> allocate(std::size_t size) const {
         return Buffer<T>(size);
     }
+};
+
+struct SpillBatch {
+    explicit SpillBatch(const Spill&) {}
+    template <class T>
+    void add(Buffer<T>&) {}
+    void finish() {}
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -16,7 +17,7 @@
 #include "base/parallel.hpp"
 #include "counts/count_trie.hpp"
 #include "counts/ngram_counts.hpp"
-#include "counts/window_sort.hpp"
+#include "counts/window_rounds.hpp"
 #include "counts/windows.hpp"
 
 namespace ngram {
@@ -41,27 +42,33 @@ class LevelBuilder {
         levels.resize(layout.order - 1);
     }
 
-    // Sorted windows of one last word.
-    void add_word(std::uint32_t word, const Window<W>* windows, std::uint64_t size) {
-        unsigned before = 0;
-        for (std::uint64_t i = 0; i < size; ++i) {
-            const unsigned length = reader_.length(windows[i]);
+    void begin_word(std::uint32_t word) {
+        word_ = word;
+        length_ = 0;
+    }
+    // Sorted windows of the word, of which there were `event` before; the last of these precedes
+    // them in memory.
+    void add_windows(const Window<W>* windows, std::uint64_t size, std::uint64_t event) {
+        for (std::uint64_t i = 0; i < size; ++i, ++event) {
+            const Window<W>& window = windows[i];
+            const unsigned length = reader_.length(window);
             const unsigned shared =
-                i == 0 ? 1 : std::min(reader_.shared(windows[i - 1], windows[i]), length);
+                event == 0 ? 1 : std::min(reader_.shared(*(&window - 1), window), length);
             if (shared == length) continue;
-            close(shared, before, i);
+            close(shared, length_, event);
             for (unsigned k = shared + 1; k <= length; ++k) {
                 LevelPart& level = levels_[k - 2];
-                level.code.push_back(reader_.code(windows[i], k - 1));
+                level.code.push_back(reader_.code(window, k - 1));
                 level.suffix.push_back(
-                    k == 2 ? word : static_cast<std::uint32_t>(levels_[k - 3].code.size() - 1));
+                    k == 2 ? word_ : static_cast<std::uint32_t>(levels_[k - 3].code.size() - 1));
                 level.count.extend(1);
-                first_event_[k] = i;
+                first_event_[k] = event;
             }
-            before = length;
+            length_ = length;
         }
-        close(1, before, size);
     }
+    void end_word(std::uint64_t events) { close(1, length_, events); }
+    void end_piece() {}
 
   private:
     void close(unsigned shared, unsigned length, std::uint64_t event) {
@@ -72,6 +79,8 @@ class LevelBuilder {
 
     count_trie::WindowReader<W> reader_;
     ChunkLevels& levels_;
+    std::uint32_t word_ = 0;
+    unsigned length_ = 0;  // of the window before
     std::array<std::uint64_t, kMaxOrder + 1> first_event_{};
 };
 
@@ -120,32 +129,12 @@ template <unsigned W>
 void count(Buffer<std::uint32_t>& ids, Span<const std::uint32_t> words, const WordCodes& codes,
            const Buckets& buckets, const WindowLayout& layout, NgramCounts& counts,
            unsigned threads, Progress& progress) {
-    const std::vector<std::size_t> cuts = count_trie::cut_chunks(buckets, MemoryPlan());
-    std::vector<ChunkLevels> chunks(cuts.size() - 1);
-    progress.begin("collect windows", ids.size());
-    std::vector<Buffer<Window<W>>> windows =
-        WindowCollector<W>(ids, codes, buckets, layout, threads, progress)
-            .collect(cuts, 0, chunks.size());
-    ids.clear();
-    progress.begin("sort and count", buckets.begin.back());
-    std::vector<WindowSorter<W>> sorters(std::max(1U, threads));
-    std::vector<Buffer<Window<W>>> scratch(std::max(1U, threads));
-    parallel_for(chunks.size(), threads, progress, [&](std::size_t i, unsigned worker) {
-        LevelBuilder<W> builder(layout, chunks[i]);
-        Window<W>* window = windows[i].data();
-        for (std::size_t bucket = cuts[i]; bucket < cuts[i + 1]; ++bucket) {
-            const std::size_t size = buckets.begin[bucket + 1] - buckets.begin[bucket];
-            if (scratch[worker].size() < size) scratch[worker].resize(size);
-            sorters[worker].sort(window, scratch[worker].data(), size);
-            for (std::uint32_t word = buckets.first_word[bucket];
-                 word < buckets.first_word[bucket + 1]; ++word) {
-                builder.add_word(word, window, words[word]);
-                window += words[word];
-            }
-            progress.advance(size);
-        }
-        windows[i].clear();  // the next chunk grows in this memory
-    });
+    const MemoryPlan plan;
+    WindowRounds<W> rounds(ids, words, codes, buckets, layout, plan, threads, progress);
+    std::vector<ChunkLevels> chunks(rounds.chunks());
+    using Builder = LevelBuilder<W>;
+    rounds.run([&](std::size_t i) { return std::make_unique<Builder>(layout, chunks[i]); },
+               [](std::size_t, Builder&) {});
     collect(chunks, codes, counts, threads, progress);
 }
 

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -30,6 +31,7 @@
 #include "base/spill.hpp"
 #include "counts/context_sum.hpp"
 #include "counts/ngram_counts.hpp"
+#include "counts/window_rounds.hpp"
 #include "counts/window_sort.hpp"
 #include "counts/windows.hpp"
 
@@ -106,20 +108,20 @@ struct TrieChunk {
     std::vector<std::uint64_t> opened;  // nodes by order
     std::vector<std::uint64_t> kept;    // of these, not pruned
 
+    // In the order in which it is released.
     void spill(const Spill& spill) {
-        spill.spill(lengths, switches, words);
-        spill.spill(next);
-        for (TriePart& part : parts) spill.spill(part.stream, part.large, part.starts);
+        SpillBatch batch(spill);
+        for (TriePart& part : parts) {
+            batch.add(part.stream);
+            batch.add(part.large);
+            batch.add(part.starts);
+        }
+        batch.add(next);
+        batch.add(lengths);
+        batch.add(switches);
+        batch.add(words);
+        batch.finish();
     }
-};
-
-// What to hold in memory at once; 0 is no limit. The result does not depend on it.
-struct MemoryPlan {
-    std::uint64_t round_windows = 0;   // windows collected at once
-    std::uint64_t bucket_windows = 0;  // windows of the most frequent word that fit
-    std::uint64_t chunk_events = 0;    // events of a chunk
-    std::size_t tasks = 0;             // parts of the contexts; 0: as many as threads need
-    Spill spill;                       // where finished parts go
 };
 
 struct CountOptions {
@@ -226,65 +228,83 @@ struct ChunkStatistics {
     std::vector<ContextSum<std::uint32_t>> frequent;
 };
 
-// Builds one chunk, word by word. A node stays open while its events last.
+// What all chunks share: the words of the text before any other, and the last one that occurs.
+struct TextEdges {
+    Buffer<std::uint32_t> first_words;  // of each sentence, in text order
+    std::uint32_t last_word = 0;
+};
+
+// Builds one chunk, word by word. A node stays open while its events last. With `in_pieces`, what
+// is complete is spilled when a piece ends: the chunk may be larger than memory.
 template <unsigned W, bool kPrunes>
 class ChunkBuilder {
   public:
-    ChunkBuilder(const CountOptions& options, const WindowLayout& layout, CountTrie& trie,
-                 TrieChunk& chunk, ChunkStatistics& statistics)
+    ChunkBuilder(const CountOptions& options, const WindowLayout& layout, const TextEdges& edges,
+                 CountTrie& trie, TrieChunk& chunk, bool in_pieces)
         : options_(options),
           reader_(layout),
+          edges_(edges),
           codes_(trie.codes),
           trie_(trie),
           chunk_(chunk),
-          statistics_(statistics) {
-        statistics.counts_of_counts.assign(options.order, {});
-        statistics.frequent.assign(trie.frequent.words.size(), {});
+          in_pieces_(in_pieces),
+          words_(trie.spill, kWordBytes) {
+        statistics_.counts_of_counts.assign(options.order, {});
+        statistics_.frequent.assign(trie.frequent.words.size(), {});
         for (std::size_t task = 0; task + 1 < trie.tasks.size(); ++task) {
             task_code_.push_back(codes_.code(trie.chunks[trie.tasks[task]].first_word));
         }
         chunk_.opened.assign(options.order + 1, 0);
         chunk_.kept.assign(options.order + 1, 0);
         const std::uint64_t events = trie.events(chunk);
-        chunk_.next.resize(events);
-        chunk_.lengths.resize(kEventBytes * events);
+        if (in_pieces) {
+            chunk_.next = trie.spill.allocate<std::uint32_t>(events);
+            chunk_.lengths = trie.spill.allocate<std::uint8_t>(kEventBytes * events);
+        } else {
+            chunk_.next.resize(events);
+            chunk_.lengths.resize(kEventBytes * events);
+            chunk_.words.reserve(3 * events);
+        }
         lengths_ = chunk_.lengths.data();
-        chunk_.words.reserve(3 * events);
         chunk_.parts.resize(trie.tasks.size() - 1);
         for (TriePart& part : chunk_.parts) part.starts.resize(chunk.end_word - chunk.first_word);
         part_ = chunk_.parts.data();
     }
 
-    // Sorted windows of one last word. lmplz counts the last n-gram of an order below the highest
-    // with its raw count if it ends the last window (`last`: of the last word); the discounts
-    // depend on it, so the statistics here do too.
-    void add_word(std::uint32_t word, const Window<W>* windows, std::uint64_t size, bool last) {
-        std::uint32_t* next = next_of(word);
-        std::size_t begun = 0;  // parts whose events of this word have begun
-        length_ = 0;
+    void begin_word(std::uint32_t word) {
+        if (word == kBeginSentence) add_begin_sentence();
         word_ = word;
-        for (std::uint64_t i = 0; i < size; ++i) {
+        next_ = next_of(word);
+        begun_ = 0;
+        length_ = 0;
+    }
+
+    // Sorted windows of the word, of which there were `event` before; the last of these precedes
+    // them in memory.
+    void add_windows(const Window<W>* windows, std::uint64_t size, std::uint64_t event) {
+        std::uint32_t* next = next_ + event;
+        for (std::uint64_t i = 0; i < size; ++i, ++event) {
             const Window<W>& window = windows[i];
             const unsigned length = reader_.length(window);
             const unsigned shared =
-                i == 0 ? 0 : std::min(reader_.shared(windows[i - 1], window), length);
+                event == 0 ? 0 : std::min(reader_.shared(*(&window - 1), window), length);
             next[i] = reader_.next(window);
             if (shared == length) {
                 ++open_[length].count;
                 append(shared, length);
                 continue;
             }
-            close(shared, i);
+            close(shared, event);
             ++open_[shared].count;
-            if (shared < 2) begun = begin_parts(begun, reader_.code(window, 1));
+            if (shared < 2) begin_parts(reader_.code(window, 1));
             const std::uint8_t* byte = append(shared, length) + kEventBytes;
             std::uint32_t* left = chunk_.words.end() - (length - shared);
             for (unsigned k = shared + 1; k <= length; ++k, ++byte, ++left) {
-                *left = k == 1 ? codes_.code(word) : reader_.code(window, k - 1);
+                *left = k == 1 ? codes_.code(word_) : reader_.code(window, k - 1);
                 open_[k].count = 1;
                 open_[k].left = *left;
                 open_[k].offset = static_cast<std::uint32_t>(byte - part_->stream.data());
-                open_[k].first_event = i;
+                open_[k].first_event = event;
                 if constexpr (kPrunes) {
                     open_[k].excluded =
                         (k > 1 && open_[k - 1].excluded) ||
@@ -293,21 +313,57 @@ class ChunkBuilder {
             }
             length_ = length;
         }
-        close(0, size, last);
-        begin_parts(begun, kNoCode);
     }
 
-    void finish() {
-        for (TriePart& part : chunk_.parts) {
-            std::sort(part.large.begin(), part.large.end(),
-                      [](const LargeCount& a, const LargeCount& b) { return a.offset < b.offset; });
-            part.stream.shrink_to_fit();
-        }
-        chunk_.words.shrink_to_fit();
+    // The word had so many events. lmplz counts the last n-gram of an order below the highest with
+    // its raw count if it ends the last window; the discounts depend on it, so the statistics here
+    // do too.
+    void end_word(std::uint64_t events) {
+        close(0, events, word_ == edges_.last_word);
+        begin_parts(kNoCode);
     }
+
+    // The only bucket of the chunk goes on, or ends.
+    void end_piece() {
+        std::memcpy(words_.extend(chunk_.words.size()), chunk_.words.data(), chunk_.words.bytes());
+        chunk_.words.resize(0);
+        chunk_.next.rest();
+        chunk_.lengths.rest();
+        std::uint64_t complete = 0;  // bytes of parts that are, if the bucket is one word
+        for (const TriePart* part = chunk_.parts.data(); part != part_; ++part) {
+            if (!part->stream.in_file()) complete += part->stream.bytes();
+        }
+        if (complete < kCompleteBytes) return;
+        SpillBatch batch(trie_.spill);
+        for (TriePart* part = chunk_.parts.data(); part != part_; ++part) {
+            sort_large(*part);
+            batch.add(part->stream);
+            batch.add(part->large);
+        }
+        batch.finish();
+    }
+
+    // Returns what the chunk adds to the statistics of the corpus.
+    const ChunkStatistics& finish() {
+        for (TriePart& part : chunk_.parts) {
+            sort_large(part);
+            if (!part.stream.in_file()) part.stream.shrink_to_fit();
+        }
+        if (in_pieces_) {
+            chunk_.words = words_.take();
+        } else {
+            chunk_.words.shrink_to_fit();
+        }
+        return statistics_;
+    }
+
+  private:
+    static constexpr std::size_t kWordBytes = 1 << 20;        // of the words of a piece in memory
+    static constexpr std::uint64_t kCompleteBytes = 4 << 20;  // of complete parts in memory
 
     // The context <s> has an event for each sentence, but is no n-gram.
-    void add_begin_sentence(const Buffer<std::uint32_t>& first_words) {
+    void add_begin_sentence() {
+        const Buffer<std::uint32_t>& first_words = edges_.first_words;
         std::memcpy(next_of(kBeginSentence), first_words.data(), first_words.bytes());
         part_ = chunk_.parts.data();
         for (std::uint64_t i = 0; i < first_words.size(); ++i) append(i == 0 ? 0 : 1, 1);
@@ -315,7 +371,11 @@ class ChunkBuilder {
         ++chunk_.opened[1];
     }
 
-  private:
+    static void sort_large(TriePart& part) {
+        std::sort(part.large.begin(), part.large.end(),
+                  [](const LargeCount& a, const LargeCount& b) { return a.offset < b.offset; });
+    }
+
     // Children and events are counted here and written when the node closes.
     struct OpenNode {
         std::uint32_t count;
@@ -333,16 +393,15 @@ class ChunkBuilder {
     static constexpr std::uint32_t kNoCode = 0xffffffffU;
 
     // The next event of the word follows the word with this code, or there is none (kNoCode).
-    // Notes where the word begins in the parts up to that event's one; returns their number.
-    std::size_t begin_parts(std::size_t begun, std::uint32_t code) {
-        for (; begun < task_code_.size() && code >= task_code_[begun]; ++begun) {
-            TriePart& part = chunk_.parts[begun];
+    // Notes where the word begins in the parts up to that event's one.
+    void begin_parts(std::uint32_t code) {
+        for (; begun_ < task_code_.size() && code >= task_code_[begun_]; ++begun_) {
+            TriePart& part = chunk_.parts[begun_];
             part.starts[word_ - chunk_.first_word] = {
                 static_cast<std::uint32_t>(part.stream.size()),
                 static_cast<std::uint32_t>(part.nodes)};
         }
-        if (code != kNoCode) part_ = &chunk_.parts[begun - 1];
-        return begun;
+        if (code != kNoCode) part_ = &chunk_.parts[begun_ - 1];
     }
 
     std::uint8_t* append(unsigned shared, unsigned length) {
@@ -403,56 +462,22 @@ class ChunkBuilder {
 
     const CountOptions& options_;
     WindowReader<W> reader_;
+    const TextEdges& edges_;
     const WordCodes& codes_;
     CountTrie& trie_;
     TrieChunk& chunk_;
-    TriePart* part_ = nullptr;         // of the current event
-    std::uint8_t* lengths_ = nullptr;  // of the next one
-    ChunkStatistics& statistics_;
+    bool in_pieces_;
+    SpilledArray<std::uint32_t> words_;  // of the pieces that have ended
+    TriePart* part_ = nullptr;           // of the current event
+    std::uint8_t* lengths_ = nullptr;    // of the next one
+    std::uint32_t* next_ = nullptr;      // of the first event of the word
+    std::size_t begun_ = 0;              // parts in which the word has begun
+    ChunkStatistics statistics_;
     std::vector<std::uint32_t> task_code_;  // of the first context word of each task
     std::array<OpenNode, kMaxOrder + 1> open_{};
     unsigned length_ = 0;  // of the event before
     std::uint32_t word_ = 0;
 };
-
-// Ranges of buckets of about equal size. Their number is the same for any number of threads.
-inline std::vector<std::size_t> cut_chunks(const Buckets& buckets, const MemoryPlan& plan) {
-    constexpr std::uint64_t kMinEvents = 1 << 12;
-    constexpr std::uint64_t kChunks = 64;
-    std::uint64_t target = std::max(kMinEvents, buckets.begin.back() / kChunks);
-    if (plan.chunk_events != 0) target = std::min(target, plan.chunk_events);
-    std::vector<std::size_t> begin{0};
-    for (std::size_t bucket = 1; bucket < buckets.size(); ++bucket) {
-        if (buckets.begin[bucket] - buckets.begin[begin.back()] >= target) begin.push_back(bucket);
-    }
-    begin.push_back(buckets.size());
-    return begin;
-}
-
-// A word is sorted as a whole: throws if the most frequent one is too large for the plan.
-inline void check_buckets(const Buckets& buckets, const MemoryPlan& plan) {
-    std::uint64_t largest = 0;
-    for (std::size_t bucket = 0; bucket < buckets.size(); ++bucket) {
-        largest = std::max(largest, buckets.begin[bucket + 1] - buckets.begin[bucket]);
-    }
-    if (plan.bucket_windows == 0 || largest <= plan.bucket_windows) return;
-    throw MemoryBudgetError("the most frequent token occurs " + std::to_string(largest) +
-                            " times, and memory is limited to sort " +
-                            std::to_string(plan.bucket_windows) +
-                            " occurrences of one at a time. Raise memory, lower the order or the "
-                            "number of threads.");
-}
-
-// Chunks from `begin` on whose windows are collected in one round: one at least.
-inline std::size_t round_end(const Buckets& buckets, const std::vector<std::size_t>& cuts,
-                             std::size_t begin, std::uint64_t windows) {
-    std::size_t end = begin + 1;
-    while (end + 1 < cuts.size() &&
-           (windows == 0 || buckets.begin[cuts[end + 1]] - buckets.begin[cuts[begin]] <= windows)) {
-        ++end;
-    }
-    return end;
-}
 
 // Ranges of chunks of about equal numbers of events, two for each thread, but not more than
 // memory is meant for: each has a cursor for every word.
@@ -473,6 +498,17 @@ inline std::vector<std::size_t> cut_tasks(const CountTrie& trie, const CountOpti
     return begin;
 }
 
+inline void add_statistics(const ChunkStatistics& statistics, CountTrie& trie) {
+    for (unsigned k = 0; k < trie.order; ++k) {
+        for (unsigned r = 1; r <= 4; ++r) {
+            trie.counts_of_counts[k][r] += statistics.counts_of_counts[k][r];
+        }
+    }
+    for (std::size_t context = 0; context < trie.frequent.sums.size(); ++context) {
+        trie.frequent.sums[context].add(statistics.frequent[context]);
+    }
+}
+
 template <unsigned W, bool kPrunes>
 void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t> counts,
            const Buckets& buckets, const WindowLayout& layout, const CountOptions& options,
@@ -480,11 +516,11 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
     const std::size_t vocabulary_size = counts.size();
     trie.first_event.resize(vocabulary_size + 1);
     std::uint64_t event = 0;
-    std::uint32_t last_word = 0;
+    TextEdges edges;
     for (std::uint32_t word = 0; word < vocabulary_size; ++word) {
         trie.first_event[word] = event;
         event += word == kBeginSentence ? counts[kEndSentence] : counts[word];
-        if (counts[word] != 0) last_word = word;
+        if (counts[word] != 0) edges.last_word = word;
         if (event - trie.first_event[word] > FrequentContexts::kMinEvents) {
             trie.frequent.words.push_back(word);
             trie.frequent.codes.push_back(trie.codes.code(word));
@@ -493,62 +529,32 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
     }
     trie.first_event[vocabulary_size] = event;
 
-    const std::vector<std::size_t> cuts = cut_chunks(buckets, options.plan);
-    trie.chunks.resize(cuts.size() - 1);
+    WindowRounds<W> rounds(ids, counts, trie.codes, buckets, layout, options.plan, options.threads,
+                           progress);
+    trie.chunks.resize(rounds.chunks());
     trie.chunk_of.resize(vocabulary_size);
     for (std::uint32_t i = 0; i < trie.chunks.size(); ++i) {
         TrieChunk& chunk = trie.chunks[i];
-        chunk.first_word = buckets.first_word[cuts[i]];
-        chunk.end_word = buckets.first_word[cuts[i + 1]];
+        chunk.first_word = rounds.first_word(i);
+        chunk.end_word = rounds.first_word(i + 1);
         std::fill(trie.chunk_of.begin() + chunk.first_word, trie.chunk_of.begin() + chunk.end_word,
                   i);
     }
     trie.tasks = cut_tasks(trie, options);
-
-    progress.begin("collect windows", ids.size());
-    const WindowCollector<W> collector(ids, trie.codes, buckets, layout, options.threads, progress);
-    Buffer<std::uint32_t> first_words = collector.first_words();
-    std::vector<ChunkStatistics> statistics(trie.chunks.size());
-    std::vector<WindowSorter<W>> sorters(std::max(1U, options.threads));
-    std::vector<Buffer<Window<W>>> scratch(std::max(1U, options.threads));
-    for (std::size_t begin = 0, end = 0; begin < trie.chunks.size(); begin = end) {
-        end = round_end(buckets, cuts, begin, options.plan.round_windows);
-        progress.begin("collect windows", ids.size());
-        std::vector<Buffer<Window<W>>> windows = collector.collect(cuts, begin, end);
-        if (end == trie.chunks.size()) ids.clear();
-
-        progress.begin("sort and count", buckets.begin[cuts[end]] - buckets.begin[cuts[begin]]);
-        parallel_for(end - begin, options.threads, progress, [&](std::size_t i, unsigned worker) {
-            TrieChunk& chunk = trie.chunks[begin + i];
-            ChunkBuilder<W, kPrunes> builder(options, layout, trie, chunk, statistics[begin + i]);
-            Window<W>* window = windows[i].data();
-            for (std::size_t bucket = cuts[begin + i]; bucket < cuts[begin + i + 1]; ++bucket) {
-                const std::size_t size = buckets.begin[bucket + 1] - buckets.begin[bucket];
-                if (scratch[worker].size() < size) scratch[worker].resize(size);
-                sorters[worker].sort(window, scratch[worker].data(), size);
-                for (std::uint32_t word = buckets.first_word[bucket];
-                     word < buckets.first_word[bucket + 1]; ++word) {
-                    if (word == kBeginSentence) builder.add_begin_sentence(first_words);
-                    builder.add_word(word, window, counts[word], word == last_word);
-                    window += counts[word];
-                }
-                progress.advance(size);
-            }
-            windows[i].clear();  // the next chunk grows in this memory
-            builder.finish();
-            chunk.spill(trie.spill);
+    edges.first_words = rounds.first_words();
+    using Builder = ChunkBuilder<W, kPrunes>;
+    std::mutex mutex;
+    rounds.run(
+        [&](std::size_t i) {
+            return std::make_unique<Builder>(options, layout, edges, trie, trie.chunks[i],
+                                             rounds.in_pieces(i));
+        },
+        [&](std::size_t i, Builder& builder) {
+            const ChunkStatistics& statistics = builder.finish();
+            trie.chunks[i].spill(trie.spill);
+            const std::lock_guard<std::mutex> lock(mutex);
+            add_statistics(statistics, trie);
         });
-    }
-    for (const ChunkStatistics& of_chunk : statistics) {
-        for (unsigned k = 0; k < options.order; ++k) {
-            for (unsigned r = 1; r <= 4; ++r) {
-                trie.counts_of_counts[k][r] += of_chunk.counts_of_counts[k][r];
-            }
-        }
-        for (std::size_t context = 0; context < trie.frequent.sums.size(); ++context) {
-            trie.frequent.sums[context].add(of_chunk.frequent[context]);
-        }
-    }
 }
 
 template <unsigned W>
@@ -643,7 +649,6 @@ inline CountTrie build_count_trie(Buffer<std::uint32_t>& ids, std::uint64_t voca
         return trie;
     }
     const Buckets buckets = cut_buckets(counts.span());
-    count_trie::check_buckets(buckets, options.plan);
     counts[kBeginSentence] = counts[kEndSentence];  // what precedes words: <s>, never </s>
     counts[kEndSentence] = 0;
     trie.codes = WordCodes(counts.span());

@@ -222,7 +222,7 @@ inline Buffer<std::uint32_t> count_words(Span<const std::uint32_t> ids,
 }
 
 // Text order -> grouped by bucket of the last word. Buckets are collected in rounds, of which each
-// reads the whole text: fewer rounds are faster, more need less memory.
+// reads the whole text (window_rounds.hpp): fewer rounds are faster, more need less memory.
 template <unsigned W>
 class WindowCollector {
   public:
@@ -250,30 +250,20 @@ class WindowCollector {
         });
     }
 
-    // The windows of the buckets from cuts[begin] to cuts[end], in one block from each cut to the
-    // next, so that blocks can be released one by one. The windows of <s> are not made: nothing
-    // precedes it.
-    std::vector<Buffer<Window<W>>> collect(const std::vector<std::size_t>& cuts, std::size_t begin,
-                                           std::size_t end) const {
-        std::vector<Buffer<Window<W>>> blocks;
-        const std::size_t first = cuts[begin];
-        const std::size_t size = cuts[end] - first;
-        Buffer<Window<W>*> cursor(parts() * size);  // where each part writes into each bucket
-        for (std::size_t cut = begin; cut < end; ++cut) {
-            blocks.emplace_back(buckets_.begin[cuts[cut + 1]] - buckets_.begin[cuts[cut]]);
-            Window<W>* window = blocks.back().data();
-            for (std::size_t bucket = cuts[cut]; bucket < cuts[cut + 1]; ++bucket) {
-                for (std::size_t part = 0; part < parts(); ++part) {
-                    cursor[part * size + (bucket - first)] = window;
-                    window += counts_[part * buckets_.size() + bucket];
-                }
-            }
-        }
+    // Where the windows of the buckets [first, first + size) go: cursor[part * size + bucket -
+    // first], which moves on. Where that is null, place(part, bucket, window) takes them. The
+    // windows of <s> are not made: nothing precedes it.
+    template <class Place>
+    void collect(std::size_t first, std::size_t size, Window<W>** cursor, Place place) const {
         parallel_for(parts(), threads_, progress_, [&](std::size_t part, unsigned) {
-            fill(part, first, size, cursor.data() + part * size);
+            fill(part, first, size, cursor + part * size, place);
         });
-        return blocks;
     }
+    // Windows of a bucket in one part of the text.
+    std::uint64_t count(std::size_t part, std::size_t bucket) const {
+        return counts_[part * buckets_.size() + bucket];
+    }
+    std::size_t parts() const { return text_.size() - 1; }
 
     // The first word of each sentence, in text order.
     Buffer<std::uint32_t> first_words() const {
@@ -287,10 +277,9 @@ class WindowCollector {
   private:
     static constexpr std::uint64_t kReport = 1 << 20;
 
-    std::size_t parts() const { return text_.size() - 1; }
-
-    // Writes the windows of buckets [first, first + size) in one part of the text.
-    void fill(std::size_t part, std::size_t first, std::size_t size, Window<W>** cursor) const {
+    template <class Place>
+    void fill(std::size_t part, std::size_t first, std::size_t size, Window<W>** cursor,
+              Place place) const {
         History<W> history(layout_);
         bool begins = true;
         for (std::uint64_t i = text_[part]; i < text_[part + 1]; ++i) {
@@ -305,7 +294,11 @@ class WindowCollector {
                 Window<W> window = history.packed();
                 deposit(window, 0, layout_.relative_bits, word - buckets_.first_word[bucket]);
                 window.part[W - 1] |= begins ? kNoWord : ids_[i + 1];
-                *cursor[bucket - first]++ = window;
+                if (cursor[bucket - first] != nullptr) {
+                    *cursor[bucket - first]++ = window;
+                } else {
+                    place(part, bucket, window);
+                }
             }
             history.push(codes_.code(word));
             if ((i & (kReport - 1)) == 0) {
