@@ -31,7 +31,7 @@ from ngram.counts import Counts
 from ngram.errors import InputError
 from ngram.files import check_output, is_file_output
 from ngram.fitting import Smoothed, encode_heldout, fit_and_smooth
-from ngram.memory import MemoryBudget
+from ngram.memory import MemoryBudget, MemoryPlan
 from ngram.model import Model, Progress
 from ngram.smoothing import (
     DEFAULT,
@@ -195,6 +195,7 @@ def train(
         progress=progress,
         consume=True,
         output=output if in_place else None,
+        plan=made.plan,
     )
     if successors:
         model.index_successors(options.threads, progress=progress)
@@ -416,6 +417,7 @@ class Estimate:
     discounts: list[list[float]] | None  # D1, D2, D3+ of every order
     counts_of_counts: list[list[int]]  # n_1 to n_4 of every order
     training: dict[str, Any]
+    plan: MemoryPlan = MemoryPlan()
 
 
 class Steps:
@@ -459,12 +461,19 @@ def estimate(
     )
     steps.corpus(tokens, vocabulary, sources)
     consume = not (isinstance(corpus, tuple) and corpus[0] is tokens)
+    plan = MemoryPlan()
     if streams(options.smoothing):
-        smoothed = _smooth_text(tokens, vocabulary, options, consume, progress, steps)
+        plan = options.budget.plan(
+            len(tokens), len(vocabulary), order=options.order, threads=options.threads
+        )
+        smoothed = _smooth_text(
+            tokens, vocabulary, options, plan, consume, progress, steps
+        )
     else:
         counts = _count_text(tokens, vocabulary, options, consume, progress)
         smoothed = _smooth_counts(counts, vocabulary, options, progress)
-    return _estimate_of(smoothed, vocabulary, sources, options)
+    made = _estimate_of(smoothed, vocabulary, sources, options)
+    return replace(made, plan=plan)
 
 
 def _estimate_counts(
@@ -506,6 +515,7 @@ def _smooth_text(
     tokens: TokenIds,
     vocabulary: Vocabulary,
     options: Options,
+    plan: MemoryPlan,
     consume: bool,
     progress: Progress | None,
     steps: Steps,
@@ -517,9 +527,7 @@ def _smooth_text(
         options.order,
         consume=consume,
         **_pruning(vocabulary, options),
-        plan=options.budget.plan(
-            len(tokens), len(vocabulary), order=options.order, threads=options.threads
-        ),
+        plan=plan,
         threads=options.threads,
         progress=progress,
     )

@@ -43,6 +43,8 @@ class MemoryPlan:
         Positions whose n-grams are built by one thread at once.
     tasks : int
         Parts into which the contexts are cut.
+    dealt_bytes : int
+        Bytes of n-grams on their way into the table of a model file.
     temp_dir : str
         Folder of the temporary files.
     """
@@ -51,6 +53,7 @@ class MemoryPlan:
     bucket_windows: int = 0
     chunk_events: int = 0
     tasks: int = 0
+    dealt_bytes: int = 0
     temp_dir: str = ""
 
 
@@ -132,6 +135,7 @@ class MemoryBudget:
             round_windows=windows // 2,
             bucket_windows=max(1 << 14, windows // (2 * threads)),
             chunk_events=chunk,
+            dealt_bytes=room // 2,
             tasks=max(2 * threads, math.ceil(threads * positions * PART * 3 / room)),
             temp_dir=self.temp_dir,
         )

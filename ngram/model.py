@@ -34,6 +34,7 @@ from ngram.container import (
     write_container,
 )
 from ngram.errors import InputError, ModelFileError
+from ngram.memory import MemoryPlan
 from ngram.text import NATIVE, Tokenizer
 from ngram.threads import thread_count
 from ngram.version import __version__
@@ -129,6 +130,7 @@ class Model(PredictingModel):
         progress: Progress | None = None,
         consume: bool = False,
         output: str | os.PathLike[str] | None = None,
+        plan: MemoryPlan | None = None,
     ) -> Self:
         """Make a model of n-grams in suffix order.
 
@@ -149,6 +151,9 @@ class Model(PredictingModel):
             Build the model in this file, which appears when it is complete, and load
             it: memory never holds more than a part of its table. The bytes are those
             of `save`.
+        plan : MemoryPlan, optional
+            What to hold in memory at once while the file is made; by default, every
+            order while it is built.
         """
         if ngrams.counts[0] != len(vocabulary):
             raise InputError(
@@ -168,7 +173,7 @@ class Model(PredictingModel):
         ) as writer:
             for name, array in _prefixed(VOCABULARY, vocabulary.arrays()).items():
                 writer.add(name, array)
-            _write_table(writer, ngrams, number, progress, consume)
+            _write_table(writer, ngrams, number, progress, consume, plan)
             for name, array in _tokenizer_arrays(tokenizer).items():
                 writer.add(name, array)
         return cls.load(output, verify=False)
@@ -571,13 +576,14 @@ def _write_table(
     threads: int,
     progress: Progress | None,
     consume: bool,
+    plan: MemoryPlan | None,
 ) -> None:
     """Build the table of n-grams in a model file."""
     headers = []
 
     def make(descriptor: int, offset: int) -> dict[str, Written]:
         sections, header = Table.write(
-            ngrams, descriptor, offset, threads, progress, consume=consume
+            ngrams, descriptor, offset, threads, progress, consume=consume, plan=plan
         )
         headers.append(header)
         return {

@@ -163,6 +163,30 @@ def test_frequent_words_sorted_in_pieces_change_no_bit(
         assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("dealt_bytes", [1, 400_000, 1_000_000])
+@pytest.mark.parametrize("consume", [True, False])
+def test_dealing_a_table_in_rounds_changes_no_byte(
+    tmp_path: Path, dealt_bytes: int, consume: bool
+) -> None:
+    generator = np.random.default_rng(11)
+    ids = 3 + (400 * generator.random(60_000) ** 2).astype(np.uint32)
+    vocabulary = Vocabulary.from_words([f"w{i}" for i in range(400)])
+    corpus = (ids, np.arange(0, len(ids) + 1, 20), vocabulary)
+    ngrams = ngram.train(corpus, 4, discount_fallback=[0.5]).table.to_sorted()
+    ngram.Model.from_ngrams(ngrams, vocabulary).save(tmp_path / "expected")
+    plan = MemoryPlan(dealt_bytes=dealt_bytes, temp_dir=str(tmp_path))
+    ngram.Model.from_ngrams(
+        ngrams,
+        vocabulary,
+        output=tmp_path / "model",
+        plan=plan,
+        consume=consume,
+        threads=2,
+    )
+    assert (tmp_path / "model").read_bytes() == (tmp_path / "expected").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["expected", "model"]
+
+
 def test_ids_in_a_file_are_the_same(tmp_path: Path) -> None:
     texts = [*lines(2_000), "the end"]
     expected, words = read(texts)

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ngram._core.ngrams import SortedNgrams
+from ngram.memory import MemoryPlan
 
 _Progress: TypeAlias = Callable[[str, int, int], object] | None
 
@@ -26,6 +27,7 @@ class Table:
         progress: _Progress = None,
         *,
         consume: bool = False,
+        plan: MemoryPlan | None = None,
     ) -> tuple[dict[str, tuple[tuple[int, int], int]], NDArray[np.uint64]]: ...
     @staticmethod
     def attach(arrays: Mapping[str, NDArray[Any]]) -> Table: ...

@@ -214,12 +214,13 @@ inline void unmap_file(void* data, std::size_t bytes) {
 #endif
 }
 
-// Drops the whole pages between two addresses of a mapped file from memory; the file keeps them.
+// Drops the pages between two addresses of a mapped file from memory; the file keeps them. A page
+// that is in use at its other end comes back.
 inline void rest_mapped(const void* begin, const void* end) {
 #if !defined(_WIN32)
     constexpr std::uintptr_t kWithin = kFilePage - 1;
-    const std::uintptr_t from = (reinterpret_cast<std::uintptr_t>(begin) + kWithin) & ~kWithin;
-    const std::uintptr_t to = reinterpret_cast<std::uintptr_t>(end) & ~kWithin;
+    const std::uintptr_t from = reinterpret_cast<std::uintptr_t>(begin) & ~kWithin;
+    const std::uintptr_t to = (reinterpret_cast<std::uintptr_t>(end) + kWithin) & ~kWithin;
     if (from < to) madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
 #else
     (void)begin, (void)end;

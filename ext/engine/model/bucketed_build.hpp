@@ -9,7 +9,9 @@
 // threads. No step jumps about in far memory: (1) writes and (4) reads one stream for each
 // partition. Where finished partitions go is up to a sink (bucketed_sinks.hpp). Memory beside it:
 // 16 bytes for each n-gram of the level being built, 12 at the highest order. A consumed level's
-// slots take the place of its suffixes; otherwise they need 4 bytes more.
+// slots take the place of its suffixes; otherwise they need 4 bytes more. With less memory than
+// that the steps are repeated in rounds, for some of the partitions at a time, and the slots go to
+// a file.
 #pragma once
 
 #include <algorithm>
@@ -95,6 +97,12 @@ void clear_line(Line& line, std::uint32_t empty) {
 
 }  // namespace bucketed
 
+// What to hold in memory at once; 0 is no limit. The bytes do not depend on it.
+struct TablePlan {
+    std::uint64_t dealt_bytes = 0;  // of n-grams on their way to their lines
+    Spill spill;                    // where their slots go if not all are dealt at once
+};
+
 class BucketedBuilder {
   public:
     // Builds the table. With `consume` every level of `ngrams` is freed as soon as it is placed.
@@ -102,7 +110,7 @@ class BucketedBuilder {
                                            Progress& progress) {
         const Recycling recycling;  // a consumed level's memory holds lines next
         bucketed::MemorySink sink;
-        BucketedBuilder builder(ngrams, consume, threads, progress, sink);
+        BucketedBuilder builder(ngrams, consume, TablePlan(), threads, progress, sink);
         builder.run();
         return builder.table_;
     }
@@ -115,10 +123,10 @@ class BucketedBuilder {
 
     // Builds the table in an open file, from `offset` on.
     static Written write(SortedNgrams& ngrams, bool consume, int descriptor, std::uint64_t offset,
-                         unsigned threads, Progress& progress) {
+                         const TablePlan& plan, unsigned threads, Progress& progress) {
         OutputFile file(descriptor);
         bucketed::FileSink sink(file, offset);
-        BucketedBuilder builder(ngrams, consume, threads, progress, sink);
+        BucketedBuilder builder(ngrams, consume, plan, threads, progress, sink);
         builder.run();
         return {builder.table_->header(), sink.sections()};
     }
@@ -127,10 +135,11 @@ class BucketedBuilder {
     using MiddleLine = bucketed::MiddleLine;
     using LongestLine = bucketed::LongestLine;
 
-    BucketedBuilder(SortedNgrams& ngrams, bool consume, unsigned threads, Progress& progress,
-                    bucketed::LineSink& sink)
+    BucketedBuilder(SortedNgrams& ngrams, bool consume, const TablePlan& plan, unsigned threads,
+                    Progress& progress, bucketed::LineSink& sink)
         : ngrams_(ngrams),
           consume_(consume),
+          plan_(plan),
           threads_(std::max(1U, threads)),
           progress_(progress),
           sink_(sink),
@@ -178,6 +187,9 @@ class BucketedBuilder {
                     found = true;
                     return;
                 }
+                lower.log10_backoff.rest(level.suffix[begin], level.suffix[end - 1] + 1);
+                level.log10_backoff.rest(begin, end);
+                level.suffix.rest(begin, end);
             });
             if (found) return true;
             if (k == 2 && has_zero_unigram_context()) return true;
@@ -223,6 +235,7 @@ class BucketedBuilder {
         if (!highest) {
             for (const std::uint32_t word : ngrams_.levels[1].word) begins[word] = true;
             for (const std::uint32_t word : ngrams_.levels[1].suffix) ends[word] = true;
+            ngrams_.levels[1].rest(0, ngrams_.levels[1].size());
         }
         for (std::size_t word = 0; word < level.size(); ++word) {
             const float backoff = highest ? 0.0F : level.log10_backoff[word];
@@ -318,14 +331,25 @@ class BucketedBuilder {
         bucketed::Hasher hasher;
         bucketed::Partitions partitions;
         // The n-grams of a partition begin at bounds[p]; when they are in their lines, their slots
-        // do, one after the other.
+        // do, one after the other. Those of the partitions [first, end) are there.
         bucketed::Dealt<Line>* dealt = nullptr;
+        std::size_t first = 0;
+        std::size_t end = 0;
         std::vector<std::uint32_t> bounds;  // the n-grams of partition p: bounds[p] to [p + 1]
         // ends[task * partitions + p]: behind the last n-gram that `task` dealt to p.
         Buffer<std::uint32_t> ends;
+        // The slots of the partition before `first`: what passed its end is placed after the
+        // others.
+        Buffer<std::uint32_t> waiting;
+        Buffer<std::uint32_t> all_slots;  // in suffix order; empty if all are dealt at once
 
-        std::uint32_t* slots(std::size_t partition) const {
-            return reinterpret_cast<std::uint32_t*>(dealt + bounds[partition]);
+        bucketed::Dealt<Line>* at(std::uint32_t index) const {
+            return dealt + (index - bounds[first]);
+        }
+        bool is_dealt(std::size_t partition) const { return partition - first < end - first; }
+        std::uint32_t* slots(std::size_t partition) {
+            if (partition + 1 == first) return waiting.data();
+            return reinterpret_cast<std::uint32_t*>(at(bounds[partition]));
         }
 
         // Where `task` dealt its first n-gram of each partition.
@@ -347,44 +371,57 @@ class BucketedBuilder {
     // the last line.
     template <class Line>
     bool fill(Level<Line>& level, std::uint32_t& displacement) {
-        deal(level);
+        count(level);
         const bucketed::Partitions& partitions = level.partitions;
         sink_.begin(partitions, threads_);
         std::vector<std::vector<Passed<Line>>> passed(partitions.count());
         std::vector<std::uint32_t> farthest(partitions.count(), 0);
-        parallel_for(partitions.count(), threads_, progress_, [&](std::size_t p, unsigned worker) {
-            auto* const lines = static_cast<Line*>(sink_.partition(p, worker));
-            farthest[p] = fill_partition(level, p, lines, passed[p]);
-            sink_.filled(p, worker);
-            progress_.advance(level.bounds[p + 1] - level.bounds[p]);
-        });
-        displacement = *std::max_element(farthest.begin(), farthest.end());
-        for (std::size_t p = 0; p < partitions.count(); ++p) {
-            if (passed[p].empty()) continue;
-            if (p + 1 == partitions.count()) return false;
-            auto* const head = static_cast<Line*>(sink_.head(p + 1));
-            for (const Passed<Line>& that : passed[p]) {
-                const std::uint32_t slot =
-                    place_passed(level, p + 1, head, that.ngram, displacement);
-                if (slot == Bucketed::Middle::kNone) return false;
-                level.slots(p)[that.index] = slot;
+        while (level.end != partitions.count()) {
+            begin_round(level);
+            deal(level);
+            parallel_for(level.end - level.first, threads_, progress_,
+                         [&](std::size_t i, unsigned worker) {
+                             const std::size_t p = level.first + i;
+                             auto* const lines = static_cast<Line*>(sink_.partition(p, worker));
+                             farthest[p] = fill_partition(level, p, lines, passed[p]);
+                             sink_.filled(p, worker);
+                             progress_.advance(level.bounds[p + 1] - level.bounds[p]);
+                         });
+            for (std::size_t p = level.first - (level.first != 0); p + 1 < level.end; ++p) {
+                if (!place_all_passed(level, p, passed[p], farthest[p])) return false;
             }
+            end_round(level);
+        }
+        displacement = *std::max_element(farthest.begin(), farthest.end());
+        return passed.back().empty();
+    }
+
+    template <class Line>
+    bool place_all_passed(Level<Line>& level, std::size_t partition,
+                          const std::vector<Passed<Line>>& passed, std::uint32_t& displacement) {
+        if (passed.empty()) return true;
+        auto* const head = static_cast<Line*>(sink_.head(partition + 1));
+        for (const Passed<Line>& that : passed) {
+            const std::uint32_t slot =
+                place_passed(level, partition + 1, head, that.ngram, displacement);
+            if (slot == Bucketed::Middle::kNone) return false;
+            level.slots(partition)[that.index] = slot;
         }
         return true;
     }
 
+    // How many n-grams each task deals to each partition.
     template <class Line>
-    void deal(Level<Line>& level) {
+    void count(Level<Line>& level) {
         const std::size_t size = ngrams_.levels[level.order - 1].size();
         const std::size_t partitions = level.partitions.count();
         const std::size_t tasks = task_count(size);
         level.ends = Buffer<std::uint32_t>(tasks * partitions, 0);
-        for_tasks(size, [&](std::size_t task, std::size_t begin, std::size_t end) {
+        for_ngrams(level.order, [&](std::size_t task, std::size_t begin, std::size_t end) {
             std::uint32_t* const counts = level.ends.data() + task * partitions;
             for (std::size_t i = begin; i < end; ++i) {
                 ++counts[level.partitions.of(probe_of(level, i).line)];
             }
-            ngrams_.levels[level.order - 1].rest(begin, end);
         });
         level.bounds.assign(partitions + 1, 0);
         std::uint32_t sum = 0;
@@ -397,11 +434,59 @@ class BucketedBuilder {
             }
         }
         level.bounds[partitions] = sum;
-        reserve_dealt(level.order);
+    }
+
+    // The next partitions: as many as memory is meant for, one at least.
+    template <class Line>
+    void begin_round(Level<Line>& level) {
+        level.first = level.end;
+        const std::uint64_t limit = dealt_limit(sizeof(bucketed::Dealt<Line>));
+        do {
+            ++level.end;
+        } while (level.end != level.partitions.count() &&
+                 level.bounds[level.end + 1] - level.bounds[level.first] <= limit);
+        reserve_dealt(level.order, level.bounds[level.end] - level.bounds[level.first]);
         level.dealt = reinterpret_cast<bucketed::Dealt<Line>*>(dealt_.data());
-        for_tasks(size, [&](std::size_t task, std::size_t begin, std::size_t end) {
+    }
+
+    void end_round(Level<MiddleLine>& level) {
+        const std::size_t partitions = level.partitions.count();
+        if (level.first == 0 && level.end == partitions) return;  // finish_level
+        if (level.first == 0) {
+            const std::size_t size = ngrams_.levels[level.order - 1].size();
+            level.all_slots = plan_.spill.allocate<std::uint32_t>(size);
+        }
+        return_slots(level, level.all_slots.data());
+        if (level.end == partitions) return;
+        Buffer<std::uint32_t> last;
+        last.append(level.slots(level.end - 1),
+                    level.bounds[level.end] - level.bounds[level.end - 1]);
+        level.waiting = std::move(last);
+    }
+    void end_round(Level<LongestLine>& level) {
+        if (level.end == level.partitions.count()) return;
+        level.waiting.resize(level.bounds[level.end] - level.bounds[level.end - 1]);
+    }
+
+    template <class Line>
+    void deal(Level<Line>& level) {
+        const std::size_t partitions = level.partitions.count();
+        for_ngrams(level.order, [&](std::size_t task, std::size_t begin, std::size_t end) {
             deal_range(level, begin, end, level.ends.data() + task * partitions);
-            ngrams_.levels[level.order - 1].rest(begin, end);
+        });
+    }
+
+    // As for_tasks, for the n-grams of an order: those of a task leave memory when it is done, with
+    // their suffixes' slots, as far as they are in files.
+    template <class Body>
+    void for_ngrams(std::size_t order, Body body) {
+        const NgramLevel& level = ngrams_.levels[order - 1];
+        for_tasks(level.size(), [&](std::size_t task, std::size_t begin, std::size_t end) {
+            const std::size_t first = level.suffix[begin];  // the task may overwrite it
+            const std::size_t last = level.suffix[end - 1];
+            body(task, begin, end);
+            if (order > 2) lower_slots_.rest(first, last + 1);
+            level.rest(begin, end);
         });
     }
 
@@ -421,6 +506,7 @@ class BucketedBuilder {
         const Buffer<std::uint32_t>& above = ngrams_.levels[level.order].suffix;
         const std::uint32_t* extended =
             std::lower_bound(above.begin(), above.end(), static_cast<std::uint32_t>(begin));
+        const std::uint32_t* const first_extended = extended;
         for (std::size_t from = begin; from < end; from += kBatch) {
             const std::size_t to = std::min(from + kBatch, end);
             std::uint32_t longer[kBatch] = {};  // how many longer n-grams end in each
@@ -439,6 +525,7 @@ class BucketedBuilder {
                     (backoff & ~bucketed::kSign) == 0 ? zero : backoff};
             });
         }
+        above.rest(first_extended - above.begin(), extended - above.begin());
     }
 
     void deal_range(const Level<LongestLine>& level, std::size_t begin, std::size_t end,
@@ -453,22 +540,27 @@ class BucketedBuilder {
         }
     }
 
-    // Deals up to kBatch n-grams: first asks for the memory where they go.
+    // Deals those of up to kBatch n-grams that belong to the round: first asks for the memory where
+    // they go.
     template <class Line, class Entry>
     void deal_batch(const Level<Line>& level, std::size_t begin, std::size_t end,
                     std::uint32_t* next, Entry entry) const {
         bucketed::Probe probes[kBatch];
         std::uint32_t partitions[kBatch];
+        std::uint32_t index[kBatch];
+        std::size_t size = 0;
         for (std::size_t i = begin; i < end; ++i) {
             const bucketed::Probe at = probe_of(level, i);
             const std::size_t partition = level.partitions.of(at.line);
-            probes[i - begin] = at;
-            partitions[i - begin] = static_cast<std::uint32_t>(partition);
-            prefetch(level.dealt + next[partition]);
+            if (!level.is_dealt(partition)) continue;
+            probes[size] = at;
+            partitions[size] = static_cast<std::uint32_t>(partition);
+            index[size++] = static_cast<std::uint32_t>(i - begin);
+            prefetch(level.at(next[partition]));
         }
-        for (std::size_t i = begin; i < end; ++i) {
-            bucketed::Dealt<Line>* const goal = level.dealt + next[partitions[i - begin]]++;
-            *goal = entry(i, probes[i - begin]);
+        for (std::size_t i = 0; i < size; ++i) {
+            bucketed::Dealt<Line>* const goal = level.at(next[partitions[i]]++);
+            *goal = entry(begin + index[i], probes[i]);
             prefetch(goal + 2 * 64 / sizeof(*goal));  // of so many streams no processor knows
         }
     }
@@ -477,8 +569,8 @@ class BucketedBuilder {
     // the order of their classes, and within a class in suffix order. Returns the largest
     // displacement; what does not fit goes to `passed`, in home order.
     template <class Line>
-    static std::uint32_t fill_partition(const Level<Line>& level, std::size_t partition,
-                                        Line* lines, std::vector<Passed<Line>>& passed) {
+    static std::uint32_t fill_partition(Level<Line>& level, std::size_t partition, Line* lines,
+                                        std::vector<Passed<Line>>& passed) {
         constexpr std::uint32_t kEntries = Line::kEntries;
         constexpr std::uint32_t kClasses = bucketed::Dealt<Line>::kClasses;
         const std::uint64_t first = level.partitions.begin(partition);
@@ -489,7 +581,7 @@ class BucketedBuilder {
         };
         // How many n-grams have each home and class, then the place of the next of them.
         std::vector<std::uint32_t> next(size * kClasses, 0);
-        const bucketed::Dealt<Line>* const dealt = level.dealt + level.bounds[partition];
+        const bucketed::Dealt<Line>* const dealt = level.at(level.bounds[partition]);
         const std::uint32_t count = level.bounds[partition + 1] - level.bounds[partition];
         for (std::uint32_t i = 0; i < count; ++i) ++next[rank(dealt[i])];
         std::uint32_t place = 0;
@@ -565,46 +657,65 @@ class BucketedBuilder {
     // When a level is placed, the next one needs its slots, in suffix order again.
     void finish_level(Level<MiddleLine>& level) {
         NgramLevel& ngrams = ngrams_.levels[level.order - 1];
-        const std::size_t size = ngrams.size();
+        Buffer<std::uint32_t> slots = std::move(level.all_slots);
+        if (slots.empty()) {
+            if (!consume_) slots.resize(ngrams.size());
+            return_slots(level, consume_ ? ngrams.suffix.data() : slots.data());
+            if (consume_) slots = std::move(ngrams.suffix);
+        }
         if (consume_) {
             ngrams.log10_prob.clear();
             ngrams.log10_backoff.clear();
         }
-        Buffer<std::uint32_t> slots(consume_ ? 0 : size);
-        std::uint32_t* const goal = consume_ ? ngrams.suffix.data() : slots.data();
-        for_tasks(size, [&](std::size_t task, std::size_t begin, std::size_t end) {
-            std::vector<const std::uint32_t*> next(level.partitions.count());
-            for (std::size_t p = 0; p < next.size(); ++p) {
-                next[p] = level.slots(p) + (level.begins(task)[p] - level.bounds[p]);
-            }
-            for (std::size_t i = begin; i < end; ++i) {
-                goal[i] = *next[level.partitions.of(probe_of(level, i).line)]++;
-            }
-            ngrams.word.rest(begin, end);
-            ngrams.suffix.rest(begin, end);
-        });
         // The next level is dealt in memory that is free now, and in use already: a first touch
         // costs more than the dealing. The rest goes back to the system, which needs it for files.
         const Recycling recycling;
-        lower_slots_ = consume_ ? std::move(ngrams.suffix) : std::move(slots);
+        std::swap(lower_slots_, slots);
+        slots.clear();
         dealt_.clear();
         if (consume_) ngrams = NgramLevel();
-        reserve_dealt(level.order + 1);
+        reserve_dealt(level.order + 1,
+                      std::min<std::uint64_t>(ngrams_.levels[level.order].size(),
+                                              dealt_limit(sizeof(bucketed::Dealt<MiddleLine>))));
     }
     void finish_level(Level<LongestLine>& level) {
         if (consume_) ngrams_.levels[level.order - 1] = NgramLevel();
     }
 
-    // Memory for the n-grams of a level on their way.
-    void reserve_dealt(std::size_t order) {
+    // The slots of the partitions that are dealt, and of the waiting one, go to their n-grams'
+    // places in suffix order. The last partition waits, unless it is the last of all.
+    void return_slots(Level<MiddleLine>& level, std::uint32_t* goal) {
+        const std::size_t first = level.first - (level.first != 0);
+        const std::size_t end = level.end - (level.end != level.partitions.count());
+        for_ngrams(level.order, [&](std::size_t task, std::size_t from, std::size_t to) {
+            std::vector<const std::uint32_t*> next(end - first);
+            for (std::size_t p = first; p < end; ++p) {
+                next[p - first] = level.slots(p) + (level.begins(task)[p] - level.bounds[p]);
+            }
+            for (std::size_t i = from; i < to; ++i) {
+                const std::size_t p = level.partitions.of(probe_of(level, i).line) - first;
+                if (p < next.size()) goal[i] = *next[p]++;
+            }
+            level.all_slots.rest(from, to);
+        });
+    }
+
+    // N-grams dealt at once.
+    std::uint64_t dealt_limit(std::size_t bytes) const {
+        return plan_.dealt_bytes == 0 ? ~std::uint64_t{0} : plan_.dealt_bytes / bytes;
+    }
+
+    // Memory for n-grams of a level on their way.
+    void reserve_dealt(std::size_t order, std::uint64_t ngrams) {
         const bool highest = order == ngrams_.order();
         const std::size_t bytes =
             highest ? sizeof(bucketed::Dealt<LongestLine>) : sizeof(bucketed::Dealt<MiddleLine>);
-        dealt_.resize(ngrams_.levels[order - 1].size() * (bytes / sizeof(std::uint32_t)));
+        dealt_.resize(ngrams * (bytes / sizeof(std::uint32_t)));
     }
 
     SortedNgrams& ngrams_;
     bool consume_;
+    const TablePlan& plan_;
     unsigned threads_;
     Progress& progress_;
     bucketed::LineSink& sink_;

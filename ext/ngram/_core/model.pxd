@@ -8,6 +8,7 @@ from libcpp.vector cimport vector
 from ngram._core.buffer cimport Span, const_uint32, const_uint64
 from ngram._core.ngrams cimport CSortedNgrams
 from ngram._core.progress cimport Progress, raise_ngram_error
+from ngram._core.text cimport Spill
 
 
 ctypedef Span[const_uint32] WordSpan
@@ -53,6 +54,10 @@ cdef extern from "model/bucketed_sinks.hpp" namespace "ngram::bucketed" nogil:
 
 
 cdef extern from "model/bucketed_build.hpp" namespace "ngram" nogil:
+    cdef cppclass TablePlan:
+        uint64_t dealt_bytes
+        Spill spill
+
     cdef cppclass WrittenTable "ngram::BucketedBuilder::Written":
         WrittenTable() noexcept
         vector[uint64_t] header
@@ -69,6 +74,7 @@ cdef extern from "model/bucketed_build.hpp" namespace "ngram" nogil:
             cbool consume,
             int descriptor,
             uint64_t offset,
+            const TablePlan& plan,
             unsigned int threads,
             Progress& progress,
         ) except +raise_ngram_error

@@ -12,7 +12,10 @@ from libcpp.vector cimport vector
 
 from ngram._core.ngrams cimport CSortedNgrams, SortedNgrams, wrap_ngrams
 from ngram._core.progress cimport Progress, watch
+from ngram._core.text cimport Spill
 from ngram._core.vocabulary cimport view_array
+
+import os
 
 import numpy as np
 
@@ -92,6 +95,7 @@ cdef class Table:
         object progress=None,
         *,
         cbool consume=False,
+        plan=None,
     ):
         """Build the table of n-grams in an open file, without holding it in memory.
 
@@ -99,19 +103,25 @@ cdef class Table:
         each filled up to a multiple of 64 bytes with zeros. Return them by name, as
         shape and CRC-32 (of the filling too), and the array `header`, which is not
         written. They are the arrays that `build` makes. A file that cannot be written
-        gives OSError.
+        gives OSError. `plan`, a ngram.memory.MemoryPlan, says what to hold in memory
+        at once; by default, every order while it is built.
         """
         cdef unsigned int count = <unsigned int>min(thread_count(threads), 1024)
         cdef unique_ptr[Progress] watched = watch(progress)
         cdef shared_ptr[CSortedNgrams] source = ngrams.pointer
         cdef WrittenTable written
+        cdef TablePlan limits
+        if plan is not None:
+            limits.dealt_bytes = plan.dealt_bytes
+            limits.spill = Spill(os.fsencode(plan.temp_dir))
         if consume and source.use_count() == 2:
             ngrams.pointer = make_shared[CSortedNgrams]()
         else:
             consume = False
         with nogil:
             written = BucketedBuilder.write(
-                source.get()[0], consume, descriptor, offset, count, dereference(watched)
+                source.get()[0], consume, descriptor, offset, limits, count,
+                dereference(watched),
             )
         sections = {}
         cdef size_t i
