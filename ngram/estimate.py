@@ -528,7 +528,7 @@ def _smooth_text(
         consume=consume,
         **_pruning(vocabulary, options),
         plan=plan,
-        threads=options.threads,
+        threads=plan.threads,
         progress=progress,
     )
     method = options.smoothing.fit(estimator.counts_of_counts)
@@ -537,7 +537,7 @@ def _smooth_text(
         method.numbers().astype(np.float32),
         interpolate_unigrams=options.interpolate_unigrams,
         vocabulary_pad=options.vocab_pad,
-        threads=options.threads,
+        threads=plan.threads,
         progress=progress,
     )
     return Smoothed(

@@ -23,6 +23,7 @@ PROCESS = 96 << 20  # bytes: the interpreter, NumPy, and what threads read
 WORD = 128  # bytes: its spelling, hash slot, code, counts and offsets
 KEPT = 30  # bytes of a position in a chunk that is being built
 CHUNK = 64  # bytes of a position in a chunk whose n-grams are collected
+CHUNKS = 32 << 20  # bytes: the least a thread needs for chunks and what it sorts
 PART = 20  # bytes of a position in the part of a task
 COUNTED = 32  # bytes of an n-gram with its count, and of its probability and back-off
 SMOOTHED = 40  # bytes of an n-gram while its order is smoothed
@@ -35,6 +36,8 @@ class MemoryPlan:
 
     Attributes
     ----------
+    threads : int
+        As many of those asked for as fit.
     round_windows : int
         Windows collected and sorted at once.
     bucket_windows : int
@@ -49,6 +52,7 @@ class MemoryPlan:
         Folder of the temporary files.
     """
 
+    threads: int = 1
     round_windows: int = 0
     bucket_windows: int = 0
     chunk_events: int = 0
@@ -115,27 +119,28 @@ class MemoryBudget:
         if order == 1 or self.bytes >= estimate_bytes(
             positions, vocabulary_size, order, ngrams
         ):
-            return MemoryPlan()
-        cursors = threads * vocabulary_size * (8 + 16 * math.ceil((order + 5) / 4))
-        fixed = PROCESS + vocabulary_size * WORD + cursors
-        window = 8 * _window_words(vocabulary_size, order)
-        least = fixed + (32 << 20) * threads
-        if self.bytes < least:
+            return MemoryPlan(threads=threads)
+        words = PROCESS + vocabulary_size * WORD
+        # Each thread has cursors for all words, and chunks of its own.
+        cursors = vocabulary_size * (8 + 16 * math.ceil((order + 5) / 4))
+        if self.bytes < words + cursors + CHUNKS:
             raise MemoryBudgetError(
-                f"{vocabulary_size:,} tokens in the vocabulary at order {order} with"
-                f" {threads} threads take at least {_megabytes(least)}, but memory is"
-                f" limited to {_megabytes(self.bytes)}. Raise memory, lower the order"
-                " or the number of threads."
+                f"{vocabulary_size:,} tokens in the vocabulary at order {order} take at"
+                f" least {_megabytes(words + cursors + CHUNKS)}, but memory is limited"
+                f" to {_megabytes(self.bytes)}. Raise memory, or lower the order."
             )
         self._check_disk(positions, ngrams)
-        room = self.bytes - fixed
+        threads = min(threads, (self.bytes - words) // (cursors + CHUNKS))
+        room = self.bytes - words - threads * cursors
+        window = 8 * _window_words(vocabulary_size, order)
         chunk = max(1 << 14, min(positions // 64, room // (4 * CHUNK * threads)))
         windows = (room - threads * chunk * KEPT) // window
         return MemoryPlan(
+            threads=threads,
             round_windows=windows // 2,
             bucket_windows=max(1 << 14, windows // (2 * threads)),
             chunk_events=chunk,
-            dealt_bytes=room // 2,
+            dealt_bytes=(self.bytes - words) // 2,
             tasks=max(2 * threads, math.ceil(threads * positions * PART * 3 / room)),
             temp_dir=self.temp_dir,
         )
