@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ngram.errors import InputError, MemoryBudgetError
@@ -24,9 +24,11 @@ WORD = 128  # bytes: its spelling, hash slot, code, counts and offsets
 KEPT = 30  # bytes of a position in a chunk that is being built
 CHUNK = 64  # bytes of a position in a chunk whose n-grams are collected
 CHUNKS = 32 << 20  # bytes: the least a thread needs for chunks and what it sorts
+COUNTED_PART = 12  # bytes of an n-gram with its count in a finished chunk
 PART = 20  # bytes of a position in the part of a task
 COUNTED = 32  # bytes of an n-gram with its count, and of its probability and back-off
 SMOOTHED = 40  # bytes of an n-gram while its order is smoothed
+TABLE = 64 << 20  # bytes: what a table in a file takes beside its n-grams on their way
 WINDOW_WORDS = (2, 3, 4, 6, 8, 16, 32, 64, 144)  # 64-bit words a window may have
 
 
@@ -129,10 +131,51 @@ class MemoryBudget:
                 f" least {_megabytes(words + cursors + CHUNKS)}, but memory is limited"
                 f" to {_megabytes(self.bytes)}. Raise memory, or lower the order."
             )
-        self._check_disk(positions, ngrams)
+        self._check_disk(positions, temporary_bytes(positions, ngrams))
         threads = min(threads, (self.bytes - words) // (cursors + CHUNKS))
         room = self.bytes - words - threads * cursors
         window = 8 * _window_words(vocabulary_size, order)
+        return replace(
+            self._rounds(positions, room, window, threads),
+            tasks=max(2 * threads, math.ceil(threads * positions * PART * 3 / room)),
+            dealt_bytes=max(TABLE // 4, self.bytes - words - TABLE),
+        )
+
+    def counting_plan(
+        self, positions: int, vocabulary_size: int, *, order: int, threads: int
+    ) -> MemoryPlan:
+        """Return how to count the n-grams of a corpus within the budget.
+
+        Parameters
+        ----------
+        positions, vocabulary_size, order, threads : int
+            As for `plan`.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If the budget, or the room on the disk, is too small.
+        """
+        ngrams = int(positions * _ngrams(order))
+        words = PROCESS + vocabulary_size * WORD
+        window = 8 * _window_words(vocabulary_size, order)
+        counting = positions * (window + 10) + COUNTED_PART * ngrams
+        if order == 1 or self.bytes >= words + max(counting, COUNTED * ngrams):
+            return MemoryPlan(threads=threads)
+        if self.bytes < words + CHUNKS:
+            raise MemoryBudgetError(
+                f"{vocabulary_size:,} tokens in the vocabulary take at least"
+                f" {_megabytes(words + CHUNKS)}, but memory is limited to"
+                f" {_megabytes(self.bytes)}. Raise memory."
+            )
+        self._check_disk(positions, 4 * positions + COUNTED * ngrams)
+        threads = min(threads, (self.bytes - words) // CHUNKS)
+        return self._rounds(positions, self.bytes - words, window, threads)
+
+    def _rounds(
+        self, positions: int, room: int, window: int, threads: int
+    ) -> MemoryPlan:
+        """Return how much of a corpus is collected and sorted at once in some room."""
         chunk = max(1 << 14, min(positions // 64, room // (4 * CHUNK * threads)))
         windows = (room - threads * chunk * KEPT) // window
         return MemoryPlan(
@@ -140,8 +183,6 @@ class MemoryBudget:
             round_windows=windows // 2,
             bucket_windows=max(1 << 14, windows // (2 * threads)),
             chunk_events=chunk,
-            dealt_bytes=(self.bytes - words) // 2,
-            tasks=max(2 * threads, math.ceil(threads * positions * PART * 3 / room)),
             temp_dir=self.temp_dir,
         )
 
@@ -161,8 +202,7 @@ class MemoryBudget:
                 " order."
             )
 
-    def _check_disk(self, positions: int, ngrams: int) -> None:
-        needed = temporary_bytes(positions, ngrams)
+    def _check_disk(self, positions: int, needed: int) -> None:
         free = shutil.disk_usage(self.temp_dir).free
         if needed > free:
             raise MemoryBudgetError(

@@ -11,15 +11,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ngram
+from ngram._core.counts import NgramCounts
 from ngram._core.estimate import Estimator
 from ngram._core.ngrams import SortedNgrams
 from ngram._core.text import CorpusReader, TokenIds
+from ngram.counts import Counts
 from ngram.errors import InputError, MemoryBudgetError
 from ngram.memory import MemoryBudget, MemoryPlan
+from ngram.text import Tokenizer
 from ngram.vocabulary import Vocabulary
 
 MEGABYTE = 1 << 20
@@ -100,6 +103,7 @@ SMALL_TEXTS = st.lists(
 )
 
 
+@settings(max_examples=60)
 @given(
     texts=SMALL_TEXTS,
     order=st.integers(2, 6),
@@ -218,6 +222,71 @@ def test_a_small_budget_gives_the_same_model_file(tmp_path: Path) -> None:
     budget = MemoryBudget.of("132M", files)
     assert budget.plan(1_050_000, 2_003, order=3, threads=1).temp_dir == str(files)
     assert (tmp_path / "4G").read_bytes() == (tmp_path / "132M").read_bytes()
+
+
+# --- Counts ---
+
+
+def count(texts: list[str], plan: MemoryPlan | None, threads: int) -> NgramCounts:
+    tokens, vocabulary = read(texts)
+    return NgramCounts.count(tokens, len(vocabulary), 4, plan=plan, threads=threads)
+
+
+@settings(max_examples=50)
+@given(
+    texts=SMALL_TEXTS,
+    windows=st.integers(0, 9),
+    sorted_windows=st.integers(0, 9),
+    events=st.integers(0, 5),
+)
+def test_any_plan_changes_no_count_of_small_texts(
+    texts: list[str], windows: int, sorted_windows: int, events: int
+) -> None:
+    plan = MemoryPlan(
+        round_windows=windows,
+        bucket_windows=sorted_windows,
+        chunk_events=events,
+        temp_dir=os.curdir,
+    )
+    assert count(texts, plan, 2) == count(texts, None, 1)
+
+
+@pytest.mark.parametrize(
+    "texts", [half_of_it(2_500), ["a " * 400_000, "a"]], ids=["half", "one word"]
+)
+def test_counts_in_temporary_files_are_the_same_file(
+    tmp_path: Path, texts: list[str]
+) -> None:
+    _, vocabulary = read(texts)
+    plan = MemoryPlan(
+        round_windows=3_000,
+        bucket_windows=1_000,
+        chunk_events=2_000,
+        temp_dir=str(tmp_path),
+    )
+    for name, made in (("memory", None), ("files", plan)):
+        counts = Counts(count(texts, made, 2), vocabulary, Tokenizer.of("whitespace"), ())
+        assert len(list(tmp_path.iterdir())) == (name == "files")
+        counts.save(tmp_path / name)
+    assert (tmp_path / "files").read_bytes() == (tmp_path / "memory").read_bytes()
+
+
+def test_a_small_budget_gives_the_same_counts(tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    ids = 3 + (2_000 * generator.random(1_000_000) ** 3).astype(np.uint32)
+    vocabulary = Vocabulary.from_words([f"w{i}" for i in range(2_000)])
+    corpus = (ids, np.arange(0, len(ids) + 1, 20), vocabulary)
+    budget = MemoryBudget.of("132M", tmp_path)
+    assert budget.counting_plan(1_050_000, 2_003, order=3, threads=1).temp_dir
+    small = ngram.count_ngrams(corpus, 3, memory="132M", temp_dir=tmp_path, threads=1)
+    assert small == ngram.count_ngrams(corpus, 3, memory="4G")
+    assert not list(tmp_path.iterdir())
+
+
+def test_counting_within_too_little_memory_is_an_error(tmp_path: Path) -> None:
+    budget = MemoryBudget.of("100M", tmp_path)
+    with pytest.raises(MemoryBudgetError, match=r"at least 372\.1 MB.*100\.0 MB"):
+        budget.counting_plan(10**8, 2 * 10**6, order=5, threads=2)
 
 
 # --- Budgets ---

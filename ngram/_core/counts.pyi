@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from ngram._core.text import TokenIds
 from ngram._core.vocabulary import Vocabulary
+from ngram.memory import MemoryPlan
 
 _Progress: TypeAlias = Callable[[str, int, int], object] | None
 
@@ -26,6 +27,7 @@ class NgramCounts:
         *,
         consume: bool = ...,
         weights: NDArray[np.float64] | None = ...,
+        plan: MemoryPlan | None = ...,
         threads: int = ...,
         progress: _Progress = ...,
     ) -> NgramCounts: ...
@@ -41,6 +43,14 @@ class NgramCounts:
     def encode(
         self, *, threads: int = ..., progress: _Progress = ...
     ) -> dict[str, NDArray[Any]]: ...
+    def write(
+        self,
+        descriptor: int,
+        offset: int,
+        *,
+        threads: int = ...,
+        progress: _Progress = ...,
+    ) -> dict[str, tuple[str, int, int]]: ...
     @staticmethod
     def decode(
         arrays: Mapping[str, NDArray[Any]],

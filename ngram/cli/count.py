@@ -45,6 +45,23 @@ from ngram.cli.output import ngrams_of, print_written, progress
     help="Every line of the texts begins with its weight and a tab.",
 )
 @threads_option
+@click.option(
+    "-S",
+    "--memory",
+    metavar="SIZE",
+    default="80%",
+    show_default=True,
+    help="Memory to use, as in 4G or 80%. A text that needs more is counted in rounds, "
+    "with temporary files; the counts are the same.",
+)
+@click.option(
+    "-T",
+    "--temp",
+    "temp_dir",
+    type=click.Path(exists=True, file_okay=False, writable=True),
+    metavar="DIR",
+    help="Directory for temporary files.  [default: that of the system]",
+)
 @json_option
 def command(
     texts: tuple[str, ...],
@@ -55,6 +72,8 @@ def command(
     weights: tuple[float, ...],
     weighted_lines: bool,
     threads: int | None,
+    memory: str,
+    temp_dir: str | None,
     as_json: bool,
 ) -> None:
     """Count the n-grams of TEXTS, one sentence per line.
@@ -76,6 +95,8 @@ def command(
             skip_symbols=skip_symbols,
             weights="lines" if weighted_lines else shared(weights),
             threads=threads,
+            memory=memory,
+            temp_dir=temp_dir,
             progress=report,
         )
         counts.save(output, threads=threads, progress=report)

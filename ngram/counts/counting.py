@@ -20,6 +20,7 @@ from ngram.arguments import checked_integer
 from ngram.counts.merging import checked_weight, merge_counts
 from ngram.counts.table import Counts, Path, Progress
 from ngram.errors import InputError
+from ngram.memory import MemoryBudget
 from ngram.text import Tokenizer, is_paths, open_text, read_corpus
 from ngram.threads import thread_count
 from ngram.vocabulary import Vocabulary
@@ -35,6 +36,8 @@ def count_ngrams(
     skip_symbols: bool = False,
     weights: float | Iterable[float] | str | None = None,
     threads: int | None = None,
+    memory: int | str | None = None,
+    temp_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Counts:
     """Count the n-grams of a corpus.
@@ -56,6 +59,12 @@ def count_ngrams(
         0 leaves a text out; other weights lie between 1e-9 and 1e9.
     threads : int, optional
         By default, all processors. The result does not depend on it.
+    memory : int or str, default="80%"
+        Bytes, or a text like "4G" or "80%". Counts that need more are made in rounds
+        and lie in temporary files; they are the same. Weights of sentences take 12
+        bytes per token beside it, and merging takes memory for all counts.
+    temp_dir : path-like, optional
+        Folder of temporary files; by default, that of the system.
     progress : callable(stage, done, total), optional
 
     Returns
@@ -67,6 +76,8 @@ def count_ngrams(
     InputError
         If an argument or the text cannot be used, or there are more or fewer weights
         than texts.
+    MemoryBudgetError
+        If `memory`, or the room in `temp_dir`, is too small.
 
     Notes
     -----
@@ -80,7 +91,10 @@ def count_ngrams(
     """
     order = checked_integer("order", order, least=1, most=MAX_ORDER)
     tokenizer = Tokenizer.of(tokenizer)
-    count = _Counter(order, tokenizer, bool(skip_symbols), thread_count(threads))
+    budget = MemoryBudget.of(memory, temp_dir)
+    count = _Counter(
+        order, tokenizer, bool(skip_symbols), thread_count(threads), budget
+    )
     if weights is None:
         return count(corpus, progress)
     several = isinstance(corpus, list | tuple) and is_paths(corpus)
@@ -108,6 +122,7 @@ class _Counter:
     tokenizer: Tokenizer
     skip_symbols: bool
     threads: int
+    budget: MemoryBudget
 
     def __call__(
         self,
@@ -121,7 +136,11 @@ class _Counter:
             self.tokenizer,
             skip_symbols=self.skip_symbols,
             threads=self.threads,
+            budget=self.budget,
             progress=progress,
+        )
+        plan = self.budget.counting_plan(
+            len(tokens), len(vocabulary), order=self.order, threads=self.threads
         )
         ngrams = NgramCounts.count(
             tokens,
@@ -129,7 +148,8 @@ class _Counter:
             self.order,
             consume=not (isinstance(corpus, tuple) and corpus[0] is tokens),
             weights=None if weights is None else np.array(weights, np.float64),
-            threads=self.threads,
+            plan=plan,
+            threads=plan.threads,
             progress=progress,
         )
         if weights is not None:

@@ -22,8 +22,15 @@ from ngram._core.counts import (
     read_vocabulary,
 )
 from ngram.arguments import checked_integer
-from ngram.container import Container, open_container, write_container
+from ngram.container import (
+    Container,
+    Written,
+    create_container,
+    open_container,
+    write_container,
+)
 from ngram.errors import InputError, ModelFileError
+from ngram.files import is_file_output
 from ngram.text import NATIVE, Tokenizer
 from ngram.threads import thread_count
 from ngram.version import __version__
@@ -164,10 +171,10 @@ class Counts:
         """
         words = encode_vocabulary(self.vocabulary)
         arrays = {f"vocabulary.{name}": values for name, values in words.items()}
-        arrays |= self.ngrams.encode(threads=thread_count(threads), progress=progress)
+        last: dict[str, NDArray[Any]] = {}
         tokenizer = self.tokenizer.to_json()
         if tokenizer:
-            arrays["tokenizer"] = np.frombuffer(tokenizer.encode(), np.uint8)
+            last["tokenizer"] = np.frombuffer(tokenizer.encode(), np.uint8)
         metadata = {
             "content": "counts",
             "tokenizer": self.tokenizer.name,
@@ -177,7 +184,25 @@ class Counts:
             "skip_symbols": json.dumps(self.skip_symbols),
             "version": __version__,
         }
-        write_container(_checked_path(path), arrays, metadata)
+        number = thread_count(threads)
+        if not is_file_output(_checked_path(path)):
+            arrays |= self.ngrams.encode(threads=number, progress=progress)
+            write_container(path, arrays | last, metadata)
+            return
+        names = [*arrays, *_array_names(self.order), *last]
+        with create_container(path, names, metadata) as writer:
+            for name, array in arrays.items():
+                writer.add(name, array)
+            writer.stream(
+                lambda descriptor, offset: {
+                    name: Written(dtype, (size,), crc32)
+                    for name, (dtype, size, crc32) in self.ngrams.write(
+                        descriptor, offset, threads=number, progress=progress
+                    ).items()
+                }
+            )
+            for name, array in last.items():
+                writer.add(name, array)
 
     @classmethod
     def load(
@@ -262,6 +287,13 @@ def _checked_path(path: object) -> Path:
     raise InputError(
         f"path is {path!r}: pass the name of a file of counts as a str or pathlib.Path."
     )
+
+
+def _array_names(order: int) -> list[str]:
+    """Return the names of the arrays that `NgramCounts.encode` makes."""
+    parts = ("children", "words", "counts")
+    names = [f"counts.{k}.{part}" for k in range(2, order + 1) for part in parts]
+    return ["counts.1.counts", *names]
 
 
 def _sizes(metadata: Mapping[str, str]) -> list[int]:

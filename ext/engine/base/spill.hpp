@@ -211,7 +211,7 @@ class SpilledArray {
         : spill_(spill), limit_(std::max<std::size_t>(1, limit / sizeof(T))) {}
 
     std::size_t size() const { return spilled_ + recent_.size(); }
-    const T& back() const { return recent_.back(); }
+    T& back() { return recent_.back(); }
     // Adds `count` values and returns the place to write them.
     T* extend(std::size_t count) {
         if (count != 0 && spill_.active() && recent_.size() >= limit_) spill();

@@ -4,9 +4,11 @@
 // number is checked before it is used.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,13 +16,25 @@
 #include <vector>
 
 #include "base/buffer.hpp"
+#include "base/crc32.hpp"
 #include "base/errors.hpp"
+#include "base/output_file.hpp"
 #include "base/parallel.hpp"
 #include "base/progress.hpp"
+#include "base/spill.hpp"
 #include "counts/ngram_counts.hpp"
 #include "text/vocabulary.hpp"
 
 namespace ngram {
+
+// Calls body(begin, end) for blocks of 0..size: what is read in one leaves memory before the next.
+template <class Body>
+void rested_blocks(std::size_t size, Body body) {
+    constexpr std::size_t kBlock = 1 << 17;
+    for (std::size_t begin = 0; begin < size; begin += kBlock) {
+        body(begin, std::min(begin + kBlock, size));
+    }
+}
 
 // One order in a file.
 struct EncodedLevel {
@@ -29,14 +43,43 @@ struct EncodedLevel {
     Buffer<std::uint8_t> counts;    // empty if they are not all whole
 };
 
-inline void append_number(Buffer<std::uint8_t>& bytes, std::uint64_t number) {
-    for (; number >= 0x80; number >>= 7) {
-        bytes.push_back(static_cast<std::uint8_t>(number | 0x80));
-    }
-    bytes.push_back(static_cast<std::uint8_t>(number));
+constexpr std::size_t kNumberBytes = 10;  // at most
+
+// Returns the place behind.
+inline std::uint8_t* put_number(std::uint8_t* bytes, std::uint64_t number) {
+    for (; number >= 0x80; number >>= 7) *bytes++ = static_cast<std::uint8_t>(number | 0x80);
+    *bytes++ = static_cast<std::uint8_t>(number);
+    return bytes;
 }
 
-// Reads numbers one after the other, in the one form append_number gives them.
+// Numbers on their way to a file, in blocks, of which old ones may be spilled.
+class NumberWriter {
+  public:
+    explicit NumberWriter(const Spill& spill) : bytes_(spill, kBlock), block_(kBlock) {}
+
+    void append(std::uint64_t number) {
+        if (size_ + kNumberBytes > kBlock) flush();
+        size_ = static_cast<std::size_t>(put_number(block_.data() + size_, number) - block_.data());
+    }
+    Buffer<std::uint8_t> take() {
+        flush();
+        return bytes_.take();
+    }
+
+  private:
+    static constexpr std::size_t kBlock = 1 << 16;
+
+    void flush() {
+        if (size_ != 0) std::memcpy(bytes_.extend(size_), block_.data(), size_);
+        size_ = 0;
+    }
+
+    SpilledArray<std::uint8_t> bytes_;
+    Buffer<std::uint8_t> block_;
+    std::size_t size_ = 0;
+};
+
+// Reads numbers one after the other, in the one form put_number gives them.
 class NumberReader {
   public:
     NumberReader(Span<const std::uint8_t> bytes, std::string name)
@@ -79,34 +122,74 @@ class NumberReader {
 };
 
 inline bool all_whole(const Buffer<double>& counts) {
-    for (const double count : counts) {
-        if (count != std::floor(count)) return false;
-    }
-    return true;
+    bool whole = true;
+    rested_blocks(counts.size(), [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end && whole; ++i) {
+            whole = counts[i] == std::floor(counts[i]);
+        }
+        counts.rest(begin, end);
+    });
+    return whole;
 }
 
 inline EncodedLevel encode_level(const NgramCounts& counts, std::size_t order) {
     const CountLevel& level = counts.levels[order - 1];
     EncodedLevel encoded;
     if (order > 1) {
-        std::size_t i = 0;
-        encoded.words.reserve(2 * level.size());
-        for (std::size_t suffix = 0; suffix < counts.levels[order - 2].size(); ++suffix) {
-            const std::size_t begin = i;
-            for (; i < level.size() && level.suffix[i] == suffix; ++i) {
-                append_number(encoded.words,
-                              i == begin ? level.word[i] : level.word[i] - level.word[i - 1] - 1);
+        NumberWriter words(counts.spill);
+        NumberWriter children(counts.spill);
+        const std::size_t suffixes = counts.levels[order - 2].size();
+        std::size_t suffix = 0;
+        std::size_t first = 0;  // of the suffix
+        rested_blocks(level.size(), [&](std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                for (; suffix < level.suffix[i]; ++suffix, first = i) children.append(i - first);
+                words.append(i == first ? level.word[i] : level.word[i] - level.word[i - 1] - 1);
             }
-            append_number(encoded.children, i - begin);
+            level.word.rest(begin, end);
+            level.suffix.rest(begin, end);
+        });
+        for (; suffix < suffixes; ++suffix, first = level.size()) {
+            children.append(level.size() - first);
         }
+        encoded.words = words.take();
+        encoded.children = children.take();
     }
     if (all_whole(level.count)) {
-        encoded.counts.reserve(level.size());
-        for (const double count : level.count) {
-            append_number(encoded.counts, static_cast<std::uint64_t>(count));
-        }
+        NumberWriter numbers(counts.spill);
+        rested_blocks(level.size(), [&](std::size_t begin, std::size_t end) {
+            for (std::size_t i = begin; i < end; ++i) {
+                numbers.append(static_cast<std::uint64_t>(level.count[i]));
+            }
+            level.count.rest(begin, end);
+        });
+        encoded.counts = numbers.take();
     }
     return encoded;
+}
+
+// What an array is in a file.
+struct WrittenArray {
+    std::uint64_t bytes;  // without the zeros that fill it up to a cache line
+    std::uint32_t crc32;  // with them
+};
+
+// Writes an array at an offset, which moves on behind it.
+template <class T>
+WrittenArray write_array(OutputFile& file, std::uint64_t& offset, const Buffer<T>& array) {
+    static constexpr char kZeros[64] = {};
+    std::uint32_t sum = 0;
+    rested_blocks(array.size(), [&](std::size_t begin, std::size_t end) {
+        const std::size_t bytes = (end - begin) * sizeof(T);
+        file.write(offset, array.data() + begin, bytes);
+        sum = crc32(array.data() + begin, bytes, sum);
+        offset += bytes;
+        array.rest(begin, end);
+    });
+    const std::size_t filling = (64 - array.bytes() % 64) % 64;
+    file.write(offset, kZeros, filling);
+    offset += filling;
+    return {array.bytes(), crc32(kZeros, filling, sum)};
 }
 
 // `suffixes` n-grams one order below have `size` extensions to the left.
@@ -220,7 +303,9 @@ inline NgramCounts decode_counts(const std::vector<LevelBytes>& levels, unsigned
 inline Buffer<std::uint8_t> encode_lengths(const Vocabulary& vocabulary) {
     Buffer<std::uint8_t> lengths;
     for (std::uint32_t word = kSpecialWords; word < vocabulary.size(); ++word) {
-        append_number(lengths, vocabulary.word(word).size());
+        std::uint8_t bytes[kNumberBytes];
+        const std::uint8_t* const end = put_number(bytes, vocabulary.word(word).size());
+        lengths.append(bytes, static_cast<std::size_t>(end - bytes));
     }
     return lengths;
 }

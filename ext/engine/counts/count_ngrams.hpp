@@ -1,6 +1,7 @@
 // Counts the n-grams of a text. Input: ids in text order, every sentence closed by </s>. Output:
 // NgramCounts, in suffix order. The windows are sorted as for the count trie (count_trie.hpp), but
-// every node that closes writes the number of its events, and nothing else is kept.
+// every node that closes writes the number of its events, and nothing else is kept. With a plan
+// that spills, the n-grams of finished chunks go to files, and so does the result.
 #pragma once
 
 #include <algorithm>
@@ -34,12 +35,38 @@ struct LevelPart {
 
 using ChunkLevels = std::vector<LevelPart>;  // [k - 2] is order k
 
+// The same, growing.
+struct GrowingPart {
+    explicit GrowingPart(const Spill& spill)
+        : code(spill, kBytes), suffix(spill, kBytes), count(spill, kBytes) {}
+
+    SpilledArray<std::uint32_t> code;
+    SpilledArray<std::uint32_t> suffix;
+    SpilledArray<std::uint32_t> count;
+
+  private:
+    static constexpr std::size_t kBytes = 1 << 20;  // in memory: most chunks have fewer
+};
+
 template <unsigned W>
 class LevelBuilder {
   public:
-    LevelBuilder(const WindowLayout& layout, ChunkLevels& levels)
-        : reader_(layout), levels_(levels) {
-        levels.resize(layout.order - 1);
+    LevelBuilder(const WindowLayout& layout, const Spill& spill)
+        : reader_(layout), spill_(spill) {
+        for (unsigned k = 2; k <= layout.order; ++k) levels_.emplace_back(spill);
+    }
+
+    ChunkLevels take() {
+        ChunkLevels levels(levels_.size());
+        SpillBatch batch(spill_);
+        for (std::size_t k = 0; k < levels.size(); ++k) {
+            levels[k] = {levels_[k].code.take(), levels_[k].suffix.take(), levels_[k].count.take()};
+            batch.add(levels[k].code);
+            batch.add(levels[k].suffix);
+            batch.add(levels[k].count);
+        }
+        batch.finish();
+        return levels;
     }
 
     void begin_word(std::uint32_t word) {
@@ -57,10 +84,10 @@ class LevelBuilder {
             if (shared == length) continue;
             close(shared, length_, event);
             for (unsigned k = shared + 1; k <= length; ++k) {
-                LevelPart& level = levels_[k - 2];
-                level.code.push_back(reader_.code(window, k - 1));
-                level.suffix.push_back(
-                    k == 2 ? word_ : static_cast<std::uint32_t>(levels_[k - 3].code.size() - 1));
+                GrowingPart& level = levels_[k - 2];
+                *level.code.extend(1) = reader_.code(window, k - 1);
+                *level.suffix.extend(1) =
+                    k == 2 ? word_ : static_cast<std::uint32_t>(levels_[k - 3].code.size() - 1);
                 level.count.extend(1);
                 first_event_[k] = event;
             }
@@ -78,7 +105,8 @@ class LevelBuilder {
     }
 
     count_trie::WindowReader<W> reader_;
-    ChunkLevels& levels_;
+    const Spill& spill_;
+    std::vector<GrowingPart> levels_;
     std::uint32_t word_ = 0;
     unsigned length_ = 0;  // of the window before
     std::array<std::uint64_t, kMaxOrder + 1> first_event_{};
@@ -99,9 +127,9 @@ inline void collect(std::vector<ChunkLevels>& chunks, const WordCodes& codes, Ng
     std::uint64_t total = 0;
     for (std::size_t k = 2; k <= order; ++k) {
         const std::uint64_t size = first.back()[k];
-        counts.levels[k - 1].word.resize(size);
-        counts.levels[k - 1].suffix.resize(size);
-        counts.levels[k - 1].count.resize(size);
+        counts.levels[k - 1].word = counts.spill.allocate<std::uint32_t>(size);
+        counts.levels[k - 1].suffix = counts.spill.allocate<std::uint32_t>(size);
+        counts.levels[k - 1].count = counts.spill.allocate<double>(size);
         total += size;
     }
     progress.begin("collect n-grams", total);
@@ -119,6 +147,7 @@ inline void collect(std::vector<ChunkLevels>& chunks, const WordCodes& codes, Ng
             for (std::size_t i = 0; i < part.suffix.size(); ++i) {
                 level.suffix[begin + i] = suffix + part.suffix[i];
             }
+            level.rest(begin, begin + part.code.size());
             progress.advance(part.code.size());
         }
         chunks[chunk].clear();
@@ -128,13 +157,12 @@ inline void collect(std::vector<ChunkLevels>& chunks, const WordCodes& codes, Ng
 template <unsigned W>
 void count(Buffer<std::uint32_t>& ids, Span<const std::uint32_t> words, const WordCodes& codes,
            const Buckets& buckets, const WindowLayout& layout, NgramCounts& counts,
-           unsigned threads, Progress& progress) {
-    const MemoryPlan plan;
+           const MemoryPlan& plan, unsigned threads, Progress& progress) {
     WindowRounds<W> rounds(ids, words, codes, buckets, layout, plan, threads, progress);
     std::vector<ChunkLevels> chunks(rounds.chunks());
     using Builder = LevelBuilder<W>;
-    rounds.run([&](std::size_t i) { return std::make_unique<Builder>(layout, chunks[i]); },
-               [](std::size_t, Builder&) {});
+    rounds.run([&](std::size_t) { return std::make_unique<Builder>(layout, plan.spill); },
+               [&](std::size_t i, Builder& builder) { chunks[i] = builder.take(); });
     collect(chunks, codes, counts, threads, progress);
 }
 
@@ -142,7 +170,8 @@ void count(Buffer<std::uint32_t>& ids, Span<const std::uint32_t> words, const Wo
 
 // Text order -> suffix order. Consumes `ids`.
 inline NgramCounts count_ngrams(Buffer<std::uint32_t>& ids, std::uint64_t vocabulary_size,
-                                unsigned order, unsigned threads, Progress& progress) {
+                                unsigned order, const MemoryPlan& plan, unsigned threads,
+                                Progress& progress) {
     if (order < 1 || order > kMaxOrder) {
         throw InputError("the order is " + std::to_string(order) + "; choose an order from 1 to " +
                          std::to_string(kMaxOrder));
@@ -154,7 +183,9 @@ inline NgramCounts count_ngrams(Buffer<std::uint32_t>& ids, std::uint64_t vocabu
     }
     progress.begin("count words", ids.size());
     Buffer<std::uint32_t> words = count_words(ids.span(), vocabulary_size, threads, progress);
+    plan.spill.spill(ids);
     NgramCounts counts;
+    counts.spill = plan.spill;
     counts.levels.resize(order);
     counts.levels[0].count.resize(vocabulary_size);
     std::copy(words.begin(), words.end(), counts.levels[0].count.begin());
@@ -170,7 +201,7 @@ inline NgramCounts count_ngrams(Buffer<std::uint32_t>& ids, std::uint64_t vocabu
     const WindowLayout layout(order, buckets, codes, vocabulary_size);
     dispatch_parts(layout.parts(), [&](auto parts) {
         count_ngrams_detail::count<decltype(parts)::value>(ids, words.span(), codes, buckets,
-                                                           layout, counts, threads, progress);
+                                                           layout, counts, plan, threads, progress);
     });
     return counts;
 }

@@ -21,6 +21,7 @@
 #include "base/errors.hpp"
 #include "base/parallel.hpp"
 #include "base/progress.hpp"
+#include "base/spill.hpp"
 #include "counts/windows.hpp"
 
 namespace ngram {
@@ -38,10 +39,17 @@ struct CountLevel {
     Buffer<double> count;          // raw
 
     std::size_t size() const { return count.size(); }
+    // These n-grams are not needed soon (Buffer::rest).
+    void rest(std::size_t begin, std::size_t end) const {
+        word.rest(begin, end);
+        suffix.rest(begin, end);
+        count.rest(begin, end);
+    }
 };
 
 struct NgramCounts {
     std::vector<CountLevel> levels;  // levels[k - 1] is order k
+    Spill spill;                     // where what is made of them goes
 
     std::size_t order() const { return levels.size(); }
     std::size_t vocabulary_size() const { return levels.empty() ? 0 : levels[0].size(); }

@@ -200,10 +200,20 @@ class BucketedBuilder {
     // Words with back-off 0 that begin a bigram: their bigrams' extensions need a closer look.
     bool has_zero_unigram_context() const {
         const NgramLevel& unigrams = ngrams_.levels[0];
-        for (const std::uint32_t word : ngrams_.levels[1].word) {
-            if (unigrams.log10_backoff[word] == 0) return true;
+        bool found = false;
+        visit(ngrams_.levels[1].word,
+              [&](std::uint32_t word) { found |= unigrams.log10_backoff[word] == 0; });
+        return found;
+    }
+
+    // Calls body(value) for all values, which leave memory then, as far as they are in a file.
+    template <class Body>
+    static void visit(const Buffer<std::uint32_t>& values, Body body) {
+        for (std::size_t begin = 0; begin < values.size(); begin += bucketed::kTaskNgrams) {
+            const std::size_t end = std::min(begin + bucketed::kTaskNgrams, values.size());
+            for (std::size_t i = begin; i < end; ++i) body(values[i]);
+            values.rest(begin, end);
         }
-        return false;
     }
 
     // Notes for every n-gram whether a longer one begins with it: looks at all prefixes.
@@ -233,9 +243,8 @@ class BucketedBuilder {
         std::vector<bool> begins(level.size());
         std::vector<bool> ends(level.size());
         if (!highest) {
-            for (const std::uint32_t word : ngrams_.levels[1].word) begins[word] = true;
-            for (const std::uint32_t word : ngrams_.levels[1].suffix) ends[word] = true;
-            ngrams_.levels[1].rest(0, ngrams_.levels[1].size());
+            visit(ngrams_.levels[1].word, [&](std::uint32_t word) { begins[word] = true; });
+            visit(ngrams_.levels[1].suffix, [&](std::uint32_t word) { ends[word] = true; });
         }
         for (std::size_t word = 0; word < level.size(); ++word) {
             const float backoff = highest ? 0.0F : level.log10_backoff[word];

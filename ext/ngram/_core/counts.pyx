@@ -9,6 +9,7 @@ arrays mean), `count_ngrams.hpp`, `weigh_counts.hpp`, `merge_counts.hpp` and
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, static_pointer_cast, unique_ptr
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
@@ -23,7 +24,7 @@ from ngram._core.buffer cimport (
     const_uint32,
 )
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
-from ngram._core.text cimport TokenIds
+from ngram._core.text cimport Spill, TokenIds
 from ngram._core.vocabulary cimport (
     CVocabulary,
     CVocabularyBuilder,
@@ -33,17 +34,31 @@ from ngram._core.vocabulary cimport (
     wrap_vocabulary,
 )
 
+import os
+
 import numpy as np
 
 from ngram.errors import InputError, ModelFileError
 
 
+cdef extern from "base/output_file.hpp" namespace "ngram" nogil:
+    cdef cppclass OutputFile:
+        OutputFile(int descriptor) noexcept
+
+
 cdef extern from "counts/count_ngrams.hpp" namespace "ngram" nogil:
     const unsigned kMaxOrder
 
+    cdef cppclass MemoryPlan:
+        MemoryPlan() noexcept
+        uint64_t round_windows
+        uint64_t bucket_windows
+        uint64_t chunk_events
+        Spill spill
+
     CNgramCounts count_ngrams(
         Buffer[uint32_t]& ids, uint64_t vocabulary_size, unsigned order,
-        unsigned threads, Progress& progress,
+        const MemoryPlan& plan, unsigned threads, Progress& progress,
     ) except +raise_ngram_error
 
 
@@ -76,6 +91,14 @@ cdef extern from "counts/count_file.hpp" namespace "ngram" nogil:
         Buffer[uint8_t] children
         Buffer[uint8_t] words
         Buffer[uint8_t] counts
+
+    cdef cppclass WrittenArray:
+        uint64_t bytes
+        uint32_t crc32
+
+    WrittenArray write_array[T](
+        OutputFile& file, uint64_t& offset, const Buffer[T]& array
+    ) except +raise_ngram_error
 
     cdef cppclass LevelBytes:
         LevelBytes() noexcept
@@ -134,6 +157,45 @@ cdef object copy_bytes(Buffer[uint8_t]& source):
     return copy_array(source.data(), source.bytes(), np.uint8)
 
 
+cdef class _EncodedCounts:
+    """The orders of counts as the bytes of a file."""
+
+    cdef vector[EncodedLevel] levels
+
+    cdef object view(self, Buffer[uint8_t]& array):
+        return view_array(self, array.data(), <Py_ssize_t>array.bytes(), np.uint8)
+
+
+cdef _EncodedCounts encoded_counts(const shared_ptr[CNgramCounts]& pointer,
+                                   unsigned threads, progress):
+    cdef unique_ptr[Progress] watched = watch(progress)
+    cdef _EncodedCounts encoded = _EncodedCounts.__new__(_EncodedCounts)
+    with nogil:
+        encoded.levels = move(encode_counts(pointer.get()[0], threads, watched.get()[0]))
+    return encoded
+
+
+# Whether all counts of an order are whole, and stand in its bytes.
+cdef cbool is_whole(const shared_ptr[CNgramCounts]& pointer, EncodedLevel& level,
+                    size_t index) noexcept:
+    return level.counts.size() != 0 or pointer.get().levels[index].size() == 0
+
+
+# Type, number of items and CRC-32 of an array that is written at an offset, which moves on.
+cdef tuple write_bytes(OutputFile* file, uint64_t& offset, Buffer[uint8_t]& array):
+    cdef WrittenArray written
+    with nogil:
+        written = write_array[uint8_t](file[0], offset, array)
+    return "U8", written.bytes, written.crc32
+
+
+cdef tuple write_doubles(OutputFile* file, uint64_t& offset, Buffer[double]& array):
+    cdef WrittenArray written
+    with nogil:
+        written = write_array[double](file[0], offset, array)
+    return "F64", written.bytes // sizeof(double), written.crc32
+
+
 cdef Span[const_uint8] byte_span(const uint8_t[::1] array) noexcept:
     if array.shape[0] == 0:
         return Span[const_uint8]()
@@ -188,7 +250,7 @@ cdef class NgramCounts:
 
     @staticmethod
     def count(TokenIds tokens not None, vocabulary_size, order, *, consume=False,
-              const double[::1] weights=None, threads=1, progress=None):
+              const double[::1] weights=None, plan=None, threads=1, progress=None):
         """Count the n-grams of a text.
 
         Parameters
@@ -201,6 +263,9 @@ cdef class NgramCounts:
             Empty `tokens` as soon as possible; nobody may use them afterwards.
         weights : ndarray of float64 of shape (n_sentences,), optional
             Above 0. An n-gram of a sentence counts so much, not 1.
+        plan : ngram.memory.MemoryPlan, optional
+            What to hold in memory at once; by default, everything. With a folder, the
+            counts are in temporary files.
         threads : int
         progress : callable, optional
             Called as progress(stage, done, total).
@@ -212,6 +277,12 @@ cdef class NgramCounts:
         cdef uint64_t words = vocabulary_size
         cdef unsigned highest = order
         cdef unsigned workers = threads
+        cdef MemoryPlan limits
+        if plan is not None:
+            limits.round_windows = plan.round_windows
+            limits.bucket_windows = plan.bucket_windows
+            limits.chunk_events = plan.chunk_events
+            limits.spill = Spill(os.fsencode(plan.temp_dir))
         cdef unique_ptr[Progress] watched = watch(progress)
         cdef shared_ptr[Buffer[uint32_t]] ids = tokens.pointer
         cdef Span[const_double] per_sentence
@@ -229,7 +300,9 @@ cdef class NgramCounts:
         cdef Span[const_uint32] text
         with nogil:
             counts.get()[0] = move(
-                count_ngrams(ids.get()[0], words, highest, workers, watched.get()[0])
+                count_ngrams(
+                    ids.get()[0], words, highest, limits, workers, watched.get()[0]
+                )
             )
             if per_sentence.size() != 0:
                 text = Span[const_uint32](
@@ -312,26 +385,53 @@ cdef class NgramCounts:
 
     def encode(self, *, threads=1, progress=None):
         """Return the arrays of a count file, by name (docs/format.md)."""
-        cdef unsigned workers = threads
-        cdef vector[EncodedLevel] levels
-        cdef unique_ptr[Progress] watched = watch(progress)
-        with nogil:
-            levels = move(
-                encode_counts(self.pointer.get()[0], workers, watched.get()[0])
-            )
-        cdef size_t i
         cdef dict arrays = {}
-        for i in range(levels.size()):
+        cdef _EncodedCounts encoded = encoded_counts(self.pointer, threads, progress)
+        cdef size_t i
+        for i in range(encoded.levels.size()):
             name = f"counts.{i + 1}."
             if i > 0:
-                arrays[name + "children"] = copy_bytes(levels[i].children)
-                arrays[name + "words"] = copy_bytes(levels[i].words)
-            if levels[i].counts.size() == 0 and self.pointer.get().levels[i].size() != 0:
-                arrays[name + "counts"] = self.level(i + 1)[2]
+                arrays[name + "children"] = encoded.view(encoded.levels[i].children)
+                arrays[name + "words"] = encoded.view(encoded.levels[i].words)
+            if is_whole(self.pointer, encoded.levels[i], i):
+                arrays[name + "counts"] = encoded.view(encoded.levels[i].counts)
             else:
-                arrays[name + "counts"] = copy_bytes(levels[i].counts)
-            levels[i] = move(EncodedLevel())
+                arrays[name + "counts"] = self.level(i + 1)[2]
         return arrays
+
+    def write(self, int descriptor, uint64_t offset, *, threads=1, progress=None):
+        """Write the arrays of `encode` into an open file, in blocks.
+
+        They go to `offset`, each filled up to a multiple of 64 bytes with zeros. Return
+        by name what is written: the type as in a container, the number of items, and
+        the CRC-32 with the zeros.
+        """
+        cdef dict written = {}
+        cdef _EncodedCounts encoded = encoded_counts(self.pointer, threads, progress)
+        cdef OutputFile* file = new OutputFile(descriptor)
+        cdef size_t i
+        try:
+            for i in range(encoded.levels.size()):
+                name = f"counts.{i + 1}."
+                if i > 0:
+                    written[name + "children"] = write_bytes(
+                        file, offset, encoded.levels[i].children
+                    )
+                    written[name + "words"] = write_bytes(
+                        file, offset, encoded.levels[i].words
+                    )
+                if is_whole(self.pointer, encoded.levels[i], i):
+                    written[name + "counts"] = write_bytes(
+                        file, offset, encoded.levels[i].counts
+                    )
+                else:
+                    written[name + "counts"] = write_doubles(
+                        file, offset, self.pointer.get().levels[i].count
+                    )
+                encoded.levels[i] = move(EncodedLevel())
+        finally:
+            del file
+        return written
 
     @staticmethod
     def decode(arrays, sizes, *, threads=1, progress=None):
