@@ -417,7 +417,7 @@ class Estimate:
     discounts: list[list[float]] | None  # D1, D2, D3+ of every order
     counts_of_counts: list[list[int]]  # n_1 to n_4 of every order
     training: dict[str, Any]
-    plan: MemoryPlan = MemoryPlan()
+    plan: MemoryPlan | None = None  # with which it was made
 
 
 class Steps:
@@ -461,7 +461,7 @@ def estimate(
     )
     steps.corpus(tokens, vocabulary, sources)
     consume = not (isinstance(corpus, tuple) and corpus[0] is tokens)
-    plan = MemoryPlan()
+    plan = None
     if streams(options.smoothing):
         plan = options.budget.plan(
             len(tokens), len(vocabulary), order=options.order, threads=options.threads

@@ -265,7 +265,9 @@ def test_counts_in_temporary_files_are_the_same_file(
         temp_dir=str(tmp_path),
     )
     for name, made in (("memory", None), ("files", plan)):
-        counts = Counts(count(texts, made, 2), vocabulary, Tokenizer.of("whitespace"), ())
+        counts = Counts(
+            count(texts, made, 2), vocabulary, Tokenizer.of("whitespace"), ()
+        )
         assert len(list(tmp_path.iterdir())) == (name == "files")
         counts.save(tmp_path / name)
     assert (tmp_path / "files").read_bytes() == (tmp_path / "memory").read_bytes()

@@ -61,7 +61,7 @@ def count_ngrams(
         By default, all processors. The result does not depend on it.
     memory : int or str, default="80%"
         Bytes, or a text like "4G" or "80%". Counts that need more are made in rounds
-        and lie in temporary files; they are the same. Weights of sentences take 12
+        and lie in temporary files; they are the same. Weights of sentences take 8
         bytes per token beside it, and merging takes memory for all counts.
     temp_dir : path-like, optional
         Folder of temporary files; by default, that of the system.

@@ -51,8 +51,7 @@ struct GrowingPart {
 template <unsigned W>
 class LevelBuilder {
   public:
-    LevelBuilder(const WindowLayout& layout, const Spill& spill)
-        : reader_(layout), spill_(spill) {
+    LevelBuilder(const WindowLayout& layout, const Spill& spill) : reader_(layout), spill_(spill) {
         for (unsigned k = 2; k <= layout.order; ++k) levels_.emplace_back(spill);
     }
 
