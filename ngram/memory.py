@@ -27,6 +27,8 @@ CHUNKS = 32 << 20  # bytes: the least a thread needs for chunks and what it sort
 COUNTED_PART = 12  # bytes of an n-gram with its count in a finished chunk
 PART = 20  # bytes of a position in the part of a task
 COUNTED = 32  # bytes of an n-gram with its count, and of its probability and back-off
+STORED = 16  # bytes of an n-gram with its count
+MERGED = 64  # bytes of an n-gram of a shard while it is merged
 SMOOTHED = 40  # bytes of an n-gram while its order is smoothed
 TABLE = 64 << 20  # bytes: what a table in a file takes beside its n-grams on their way
 WINDOW_WORDS = (2, 3, 4, 6, 8, 16, 32, 64, 144)  # 64-bit words a window may have
@@ -50,6 +52,8 @@ class MemoryPlan:
         Parts into which the contexts are cut.
     dealt_bytes : int
         Bytes of n-grams on their way into the table of a model file.
+    sorted_bytes : int
+        Bytes of n-grams of counts that are sorted to be merged.
     temp_dir : str
         Folder of the temporary files.
     """
@@ -60,6 +64,7 @@ class MemoryPlan:
     chunk_events: int = 0
     tasks: int = 0
     dealt_bytes: int = 0
+    sorted_bytes: int = 0
     temp_dir: str = ""
 
 
@@ -131,7 +136,10 @@ class MemoryBudget:
                 f" least {_megabytes(words + cursors + CHUNKS)}, but memory is limited"
                 f" to {_megabytes(self.bytes)}. Raise memory, or lower the order."
             )
-        self._check_disk(positions, temporary_bytes(positions, ngrams))
+        self._check_disk(
+            f"{positions:,} tokens and sentence ends",
+            temporary_bytes(positions, ngrams),
+        )
         threads = min(threads, (self.bytes - words) // (cursors + CHUNKS))
         room = self.bytes - words - threads * cursors
         window = 8 * _window_words(vocabulary_size, order)
@@ -168,9 +176,54 @@ class MemoryBudget:
                 f" {_megabytes(words + CHUNKS)}, but memory is limited to"
                 f" {_megabytes(self.bytes)}. Raise memory."
             )
-        self._check_disk(positions, 4 * positions + COUNTED * ngrams)
+        self._check_disk(
+            f"{positions:,} tokens and sentence ends", 4 * positions + COUNTED * ngrams
+        )
         threads = min(threads, (self.bytes - words) // CHUNKS)
         return self._rounds(positions, self.bytes - words, window, threads)
+
+    def merging_plan(
+        self, ngrams: int, vocabulary_size: int, *, order: int
+    ) -> MemoryPlan:
+        """Return how to merge counts within the budget.
+
+        Parameters
+        ----------
+        ngrams : int
+            Of all shards and orders.
+        vocabulary_size : int
+            Of all shards.
+        order : int
+
+        Raises
+        ------
+        MemoryBudgetError
+            If the budget, or the room on the disk, is too small.
+        """
+        words = PROCESS + vocabulary_size * WORD
+        if order == 1 or self.bytes >= words + MERGED * ngrams:
+            return MemoryPlan()
+        if self.bytes < words + CHUNKS:
+            raise MemoryBudgetError(
+                f"shards with {vocabulary_size:,} words take at least"
+                f" {_megabytes(words + CHUNKS)}, but memory is limited to"
+                f" {_megabytes(self.bytes)}. Raise memory."
+            )
+        self._check_disk(f"{ngrams:,} n-grams", (4 * order + 8 + STORED) * ngrams)
+        return MemoryPlan(
+            sorted_bytes=(self.bytes - words) // 2, temp_dir=self.temp_dir
+        )
+
+    def counts_folder(self, ngrams: int) -> str:
+        """Return where the counts of a file go: a folder, or "" for memory.
+
+        They stay in memory if they take no more than a quarter of the budget, so that
+        several can be merged.
+        """
+        if STORED * ngrams <= self.bytes // 4:
+            return ""
+        self._check_disk(f"{ngrams:,} n-grams", STORED * ngrams)
+        return self.temp_dir
 
     def _rounds(
         self, positions: int, room: int, window: int, threads: int
@@ -202,11 +255,11 @@ class MemoryBudget:
                 " order."
             )
 
-    def _check_disk(self, positions: int, needed: int) -> None:
+    def _check_disk(self, what: str, needed: int) -> None:
         free = shutil.disk_usage(self.temp_dir).free
         if needed > free:
             raise MemoryBudgetError(
-                f"{positions:,} tokens and sentence ends do not fit in"
+                f"{what} do not fit in"
                 f" {_megabytes(self.bytes)} of memory, and temporary files of up to"
                 f" {_megabytes(needed)} do not fit in {self.temp_dir}, which has"
                 f" {_megabytes(free)} free. Pass another temp_dir, or raise memory."

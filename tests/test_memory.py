@@ -285,6 +285,68 @@ def test_a_small_budget_gives_the_same_counts(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@settings(max_examples=40)
+@given(
+    shards=st.lists(SMALL_TEXTS, min_size=2, max_size=4),
+    weights=st.lists(st.sampled_from([1.0, 3.0, 0.3]), min_size=4, max_size=4),
+    sorted_bytes=st.sampled_from([1, 200, 10**6]),
+    subtracts=st.booleans(),
+)
+def test_merging_in_files_changes_no_bit(
+    shards: list[list[str]], weights: list[float], sorted_bytes: int, subtracts: bool
+) -> None:
+    read_all = [read(texts) for texts in shards]
+    parts = [
+        (NgramCounts.count(tokens, len(vocabulary), 4), vocabulary)
+        for tokens, vocabulary in read_all
+    ]
+    factors = weights[: len(parts)]
+    if subtracts:
+        parts, factors = [*parts, parts[0]], [*factors, -factors[0]]
+    plan = MemoryPlan(sorted_bytes=sorted_bytes, temp_dir=os.curdir)
+    expected, words = NgramCounts.merge(parts, np.array(factors))
+    merged, union = NgramCounts.merge(parts, np.array(factors), plan=plan)
+    assert merged == expected
+    assert list(union) == list(words)
+
+
+def test_merging_in_files_refuses_the_same_n_gram() -> None:
+    parts = []
+    for texts in (["a b c", "a c c"], ["a b c", "b c c"]):
+        tokens, vocabulary = read(texts)
+        parts.append((NgramCounts.count(tokens, len(vocabulary), 3), vocabulary))
+    plan = MemoryPlan(sorted_bytes=1, temp_dir=os.curdir)
+    errors = []
+    for made in (None, plan):
+        with pytest.raises(InputError, match="would have the count") as error:
+            NgramCounts.merge(parts, np.array([1.0, -1.0]), plan=made)
+        errors.append(str(error.value))
+    assert errors[0] == errors[1]
+
+
+def test_a_small_budget_gives_the_same_merged_file(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    generator = np.random.default_rng(3)
+    ids = 3 + (2_000 * generator.random(400_000) ** 3).astype(np.uint32)
+    offsets = np.arange(0, len(ids) + 1, 20)
+    for name in ("first", "second"):
+        generator.shuffle(ids)
+        names = [f"w{i * 7919 % 2_003}" for i in range(2_000)]
+        vocabulary = Vocabulary.from_words(names if name == "first" else names[::-1])
+        counts = ngram.count_ngrams((ids, offsets, vocabulary), 4)
+        counts.save(tmp_path / f"{name}.counts")
+    for memory in ("4G", "130M"):
+        shards = [
+            Counts.load(tmp_path / f"{name}.counts", memory="4M", temp_dir=files)
+            for name in ("first", "second")
+        ]
+        merged = ngram.merge_counts(shards, memory=memory, temp_dir=files)
+        merged.save(tmp_path / memory)
+    assert not list(files.iterdir())
+    assert (tmp_path / "4G").read_bytes() == (tmp_path / "130M").read_bytes()
+
+
 def test_counting_within_too_little_memory_is_an_error(tmp_path: Path) -> None:
     budget = MemoryBudget.of("100M", tmp_path)
     with pytest.raises(MemoryBudgetError, match=r"at least 372\.1 MB.*100\.0 MB"):

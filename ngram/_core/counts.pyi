@@ -36,6 +36,7 @@ class NgramCounts:
         shards: Iterable[tuple[NgramCounts, Vocabulary]],
         weights: NDArray[np.float64],
         *,
+        plan: MemoryPlan | None = ...,
         threads: int = ...,
         progress: _Progress = ...,
     ) -> tuple[NgramCounts, Vocabulary]: ...
@@ -56,6 +57,7 @@ class NgramCounts:
         arrays: Mapping[str, NDArray[Any]],
         sizes: Sequence[int],
         *,
+        temp_dir: str = ...,
         threads: int = ...,
         progress: _Progress = ...,
     ) -> NgramCounts: ...

@@ -29,6 +29,23 @@ from ngram.cli.output import ngrams_of, print_written, progress
     help="File of counts to take away, which must have been added; may be repeated.",
 )
 @threads_option
+@click.option(
+    "-S",
+    "--memory",
+    metavar="SIZE",
+    default="80%",
+    show_default=True,
+    help="Memory to use, as in 4G or 80%. Shards that need more are merged in temporary "
+    "files; the counts are the same.",
+)
+@click.option(
+    "-T",
+    "--temp",
+    "temp_dir",
+    type=click.Path(exists=True, file_okay=False, writable=True),
+    metavar="DIR",
+    help="Directory for temporary files.  [default: that of the system]",
+)
 @json_option
 def command(
     shards: tuple[str, ...],
@@ -36,6 +53,8 @@ def command(
     weights: tuple[float, ...],
     subtract: tuple[str, ...],
     threads: int | None,
+    memory: str,
+    temp_dir: str | None,
     as_json: bool,
 ) -> None:
     """Add the counts in SHARDS, files that `ngram count` or `ngram merge` wrote.
@@ -48,13 +67,23 @@ def command(
     from ngram.counts import Counts, merge_counts
 
     with progress() as report:
+
+        def load(path: str) -> Counts:
+            return Counts.load(
+                path,
+                threads=threads,
+                memory=memory,
+                temp_dir=temp_dir,
+                progress=report,
+            )
+
         merged = merge_counts(
-            [Counts.load(path, threads=threads, progress=report) for path in shards],
+            [load(path) for path in shards],
             weights or None,
-            subtract=[
-                Counts.load(path, threads=threads, progress=report) for path in subtract
-            ],
+            subtract=[load(path) for path in subtract],
             threads=threads,
+            memory=memory,
+            temp_dir=temp_dir,
             progress=report,
         )
         merged.save(output, threads=threads, progress=report)

@@ -4,6 +4,7 @@ Input: `Counts` of one order and tokenizer. Output: `Counts` of all their texts.
 kernel is `ext/engine/counts/merge_counts.hpp`.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import numpy as np
 from ngram._core.counts import NgramCounts
 from ngram.counts.table import Counts, Progress, is_size, whole
 from ngram.errors import InputError
+from ngram.memory import MemoryBudget
 from ngram.threads import thread_count
 
 __all__ = ["checked_weight", "merge_counts"]
@@ -29,6 +31,8 @@ def merge_counts(
     *,
     subtract: Iterable[Counts] = (),
     threads: int | None = None,
+    memory: int | str | None = None,
+    temp_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Counts:
     """Add counts, each times its weight.
@@ -47,6 +51,11 @@ def merge_counts(
         Counts to take away: shards with the weight -1.
     threads : int, optional
         By default, all processors. The result does not depend on it.
+    memory : int or str, default="80%"
+        Bytes, or a text like "4G" or "80%". Shards that need more are sorted in parts
+        and merged in temporary files; the counts are the same.
+    temp_dir : path-like, optional
+        Folder of temporary files; by default, that of the system.
     progress : callable(stage, done, total), optional
 
     Returns
@@ -60,6 +69,8 @@ def merge_counts(
     InputError
         If the shards do not fit together, a weight cannot be used, or a count would
         fall below 0: what was never added cannot be taken away.
+    MemoryBudgetError
+        If `memory`, or the room in `temp_dir`, is too small.
 
     Notes
     -----
@@ -67,6 +78,7 @@ def merge_counts(
     words keep their order, in which the text without the part might have met them
     otherwise: the model is the same up to the order of its words.
     """
+    budget = MemoryBudget.of(memory, temp_dir)
     parts = _shards("shards", shards)
     factors = _factors(parts, weights)
     removed = _shards("subtract", subtract)
@@ -82,6 +94,11 @@ def merge_counts(
     ngrams, vocabulary = NgramCounts.merge(
         [(part.ngrams, part.vocabulary) for part, _ in used],
         np.array([factor for _, factor in used], np.float64),
+        plan=budget.merging_plan(
+            sum(sum(part.sizes) for part, _ in used),
+            sum(len(part.vocabulary) for part, _ in used),
+            order=parts[0].order,
+        ),
         threads=thread_count(threads),
         progress=progress,
     )

@@ -31,6 +31,7 @@ from ngram.container import (
 )
 from ngram.errors import InputError, ModelFileError
 from ngram.files import is_file_output
+from ngram.memory import MemoryBudget
 from ngram.text import NATIVE, Tokenizer
 from ngram.threads import thread_count
 from ngram.version import __version__
@@ -210,6 +211,8 @@ class Counts:
         path: Path,
         *,
         threads: int | None = None,
+        memory: int | str | None = None,
+        temp_dir: Path | None = None,
         progress: Progress | None = None,
     ) -> Self:
         """Read counts from a file that `save` wrote.
@@ -221,6 +224,11 @@ class Counts:
         path : path-like
         threads : int, default=None
             By default, all processors.
+        memory : int or str, default="80%"
+            Bytes, or a text like "4G" or "80%". Counts that take more than a quarter
+            of it lie in temporary files.
+        temp_dir : path-like, optional
+            Folder of temporary files; by default, that of the system.
         progress : callable(stage, done, total), default=None
 
         Returns
@@ -229,19 +237,28 @@ class Counts:
 
         Raises
         ------
+        MemoryBudgetError
+            If the room in `temp_dir` is too small.
         ModelFileError
             If the file is missing, damaged, cut off, something else, or written by a
             later release in a format this one does not know.
         """
+        budget = MemoryBudget.of(memory, temp_dir)
         container = open_container(_checked_path(path), content="counts", verify=True)
         try:
-            return cls._from_container(container, thread_count(threads), progress)
+            return cls._from_container(
+                container, budget, thread_count(threads), progress
+            )
         except ModelFileError as error:
             raise ModelFileError(f"{container.path}: {error}") from error
 
     @classmethod
     def _from_container(
-        cls, container: Container, threads: int, progress: Progress | None
+        cls,
+        container: Container,
+        budget: MemoryBudget,
+        threads: int,
+        progress: Progress | None,
     ) -> Self:
         arrays, metadata = container.arrays, container.metadata
         try:
@@ -260,7 +277,13 @@ class Counts:
                 f"the description of the counts is damaged: {error!r}."
             ) from error
         vocabulary = read_vocabulary(strings, lengths, sizes[0])
-        ngrams = NgramCounts.decode(arrays, sizes, threads=threads, progress=progress)
+        ngrams = NgramCounts.decode(
+            arrays,
+            sizes,
+            temp_dir=budget.counts_folder(sum(sizes)),
+            threads=threads,
+            progress=progress,
+        )
         return cls(ngrams, vocabulary, tokenizer, sources, skip_symbols)
 
     def __repr__(self) -> str:

@@ -27,12 +27,13 @@
 
 namespace ngram {
 
+constexpr std::size_t kRested = 1 << 17;  // n-grams after which memory is given back
+
 // Calls body(begin, end) for blocks of 0..size: what is read in one leaves memory before the next.
 template <class Body>
 void rested_blocks(std::size_t size, Body body) {
-    constexpr std::size_t kBlock = 1 << 17;
-    for (std::size_t begin = 0; begin < size; begin += kBlock) {
-        body(begin, std::min(begin + kBlock, size));
+    for (std::size_t begin = 0; begin < size; begin += kRested) {
+        body(begin, std::min(begin + kRested, size));
     }
 }
 
@@ -195,14 +196,16 @@ WrittenArray write_array(OutputFile& file, std::uint64_t& offset, const Buffer<T
 // `suffixes` n-grams one order below have `size` extensions to the left.
 inline void decode_keys(CountLevel& level, std::size_t order, std::size_t suffixes,
                         std::size_t size, std::uint32_t vocabulary_size,
-                        Span<const std::uint8_t> children, Span<const std::uint8_t> words) {
+                        Span<const std::uint8_t> children, Span<const std::uint8_t> words,
+                        const Spill& spill) {
     const std::string prefix = "counts." + std::to_string(order) + ".";
     NumberReader child_reader(children, prefix + "children");
     NumberReader word_reader(words, prefix + "words");
     if (size > words.size()) word_reader.fail("ends too early");  // before memory is taken
-    level.word.resize(size);
-    level.suffix.resize(size);
+    level.word = spill.allocate<std::uint32_t>(size);
+    level.suffix = spill.allocate<std::uint32_t>(size);
     std::size_t i = 0;
+    std::size_t rested = 0;
     for (std::size_t suffix = 0; suffix < suffixes; ++suffix) {
         const std::size_t end = i + child_reader.next(size - i);
         std::uint64_t least = 0;
@@ -213,6 +216,10 @@ inline void decode_keys(CountLevel& level, std::size_t order, std::size_t suffix
             level.suffix[i] = static_cast<std::uint32_t>(suffix);
             least = word + 1;
         }
+        if (i - rested < kRested) continue;
+        level.word.rest(rested, i);
+        level.suffix.rest(rested, i);
+        rested = i;
     }
     if (i != size) {
         child_reader.fail("sums to " + std::to_string(i) + " n-grams, not " + std::to_string(size));
@@ -223,19 +230,24 @@ inline void decode_keys(CountLevel& level, std::size_t order, std::size_t suffix
 
 // At order 1 counts may be 0.
 inline void decode_counts(CountLevel& level, std::size_t order, std::size_t size,
-                          Span<const std::uint8_t> bytes) {
+                          Span<const std::uint8_t> bytes, const Spill& spill) {
     NumberReader reader(bytes, "counts." + std::to_string(order) + ".counts");
     if (size > bytes.size()) reader.fail("ends too early");
-    level.count.resize(size);
-    for (double& count : level.count) {
-        count = static_cast<double>(reader.next(static_cast<std::uint64_t>(kMaxCount)));
-        if (count == 0 && order > 1) reader.fail("holds the count 0");
-    }
+    level.count = spill.allocate<double>(size);
+    rested_blocks(size, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            level.count[i] =
+                static_cast<double>(reader.next(static_cast<std::uint64_t>(kMaxCount)));
+            if (level.count[i] == 0 && order > 1) reader.fail("holds the count 0");
+        }
+        level.count.rest(begin, end);
+    });
     reader.finish();
 }
 
-inline void copy_counts(CountLevel& level, std::size_t order, Span<const double> counts) {
-    level.count.resize(counts.size());
+inline void copy_counts(CountLevel& level, std::size_t order, Span<const double> counts,
+                        const Spill& spill) {
+    level.count = spill.allocate<double>(counts.size());
     for (std::size_t i = 0; i < counts.size(); ++i) {
         if (!is_count(counts[i]) || (counts[i] == 0 && order > 1)) {
             throw ModelFileError("the array 'counts." + std::to_string(order) + ".counts' holds " +
@@ -269,9 +281,10 @@ struct LevelBytes {
     Span<const double> fractions;
 };
 
-inline NgramCounts decode_counts(const std::vector<LevelBytes>& levels, unsigned threads,
-                                 Progress& progress) {
+inline NgramCounts decode_counts(const std::vector<LevelBytes>& levels, const Spill& spill,
+                                 unsigned threads, Progress& progress) {
     NgramCounts result;
+    result.spill = spill;
     result.levels.resize(levels.size());
     std::uint64_t total = 0;
     for (const LevelBytes& level : levels) total += level.size;
@@ -281,12 +294,13 @@ inline NgramCounts decode_counts(const std::vector<LevelBytes>& levels, unsigned
         CountLevel& level = result.levels[i];
         if (i > 0) {
             decode_keys(level, i + 1, levels[i - 1].size, from.size,
-                        static_cast<std::uint32_t>(levels[0].size), from.children, from.words);
+                        static_cast<std::uint32_t>(levels[0].size), from.children, from.words,
+                        spill);
         }
         if (from.fractions.empty()) {
-            decode_counts(level, i + 1, from.size, from.counts);
+            decode_counts(level, i + 1, from.size, from.counts, spill);
         } else {
-            copy_counts(level, i + 1, from.fractions);
+            copy_counts(level, i + 1, from.fractions, spill);
         }
         progress.advance(from.size);
     });

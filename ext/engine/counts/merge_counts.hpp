@@ -6,7 +6,7 @@
 // New ids break the suffix order, but n-grams with one suffix stay together: order by order, the
 // n-grams of a shard are visited in the merged order of their suffixes, the few of each suffix are
 // sorted by their new words, and the shards are merged in parts. Memory is linear in the n-grams
-// of all shards.
+// of all shards; where that is too much, merge_sorted.hpp does the same with files.
 #pragma once
 
 #include <algorithm>
@@ -21,6 +21,7 @@
 #include "base/errors.hpp"
 #include "base/parallel.hpp"
 #include "base/progress.hpp"
+#include "counts/merge_sorted.hpp"
 #include "counts/ngram_counts.hpp"
 #include "ngrams/prefixes.hpp"
 #include "text/vocabulary.hpp"
@@ -33,6 +34,12 @@ struct CountShard {
     double weight;                  // not 0
 };
 
+// What to hold in memory at once.
+struct MergePlan {
+    std::uint64_t sorted_bytes = 0;  // of n-grams that are sorted; 0: all n-grams of all shards
+    Spill spill;                     // where n-grams go otherwise
+};
+
 struct MergedCounts {
     NgramCounts counts;
     Buffer<std::uint32_t> kept_words;  // merged ids, ascending; words that vanished are left out
@@ -40,8 +47,8 @@ struct MergedCounts {
 
 namespace merge_counts_detail {
 
-// Sums of fractions that cancel leave at most this part of what was added.
-constexpr double kRounding = 1e-12;
+using merge_sorted_detail::GrowingLevel;
+using merge_sorted_detail::kRounding;
 
 // One n-gram of one shard; `key` is (suffix, word), merged.
 struct Record {
@@ -337,6 +344,7 @@ inline MergedCounts leave_out_zeros(NgramCounts& merged, const std::vector<std::
                                     const Vocabulary& vocabulary) {
     MergedCounts result;
     result.counts.levels.resize(merged.order());
+    result.counts.spill = merged.spill;
     Buffer<std::uint32_t> words(vanished.size());
     Buffer<double>& count = result.counts.levels[0].count;
     for (std::uint32_t word = 0; word < vanished.size(); ++word) {
@@ -350,21 +358,23 @@ inline MergedCounts leave_out_zeros(NgramCounts& merged, const std::vector<std::
     lower.append(words.data(), words.size());
     for (std::size_t k = 2; k <= merged.order(); ++k) {
         const CountLevel& level = merged.levels[k - 1];
-        CountLevel& kept = result.counts.levels[k - 1];
-        Buffer<std::uint32_t> index(level.size());
+        GrowingLevel kept(merged.spill);
+        SpilledArray<std::uint32_t> index(merged.spill, 1 << 20);
+        std::uint32_t size = 0;
         for (std::size_t i = 0; i < level.size(); ++i) {
-            index[i] = kAbsent;
-            if (level.count[i] == 0) continue;
+            if ((i & 0xffff) == 0) level.rest(0, i);
+            const bool zero = level.count[i] == 0;
+            *index.extend(1) = zero ? kAbsent : size;
+            if (zero) continue;
             if (lower[level.suffix[i]] == kAbsent || words[level.word[i]] == kAbsent) {
                 refuse(merged, vocabulary, k, i,
                        "would remain without its parts. Subtract only what was added");
             }
-            index[i] = static_cast<std::uint32_t>(kept.word.size());
-            kept.word.push_back(words[level.word[i]]);
-            kept.suffix.push_back(lower[level.suffix[i]]);
-            kept.count.push_back(level.count[i]);
+            kept.add(words[level.word[i]], lower[level.suffix[i]], level.count[i]);
+            ++size;
         }
-        lower = std::move(index);
+        result.counts.levels[k - 1] = kept.take();
+        lower = index.take();
     }
     merged.levels.clear();
     return result;
@@ -396,12 +406,43 @@ inline void check_prefixes(const NgramCounts& counts, const Vocabulary& vocabula
     }
 }
 
+inline void merge_in_memory(const std::vector<CountShard>& shards, const Vocabulary& vocabulary,
+                            NgramCounts& merged, unsigned threads, Progress& progress) {
+    const std::size_t order = merged.order();
+    std::vector<ShardLevel> lower;
+    for (const CountShard& shard : shards) lower.push_back(words_of(shard, vocabulary.size()));
+    for (std::size_t k = 2; k <= order; ++k) {
+        std::vector<ShardLevel> upper(shards.size());
+        LevelMerge level(shards, k, lower, threads, progress);
+        const std::uint64_t failed =
+            level.run(merged.levels[k - 2].size(), merged.levels[k - 1], upper);
+        if (failed != ~std::uint64_t{0}) refuse_count(merged, vocabulary, k, failed);
+        lower = std::move(upper);
+    }
+}
+
+inline void merge_in_files(const std::vector<CountShard>& shards, const Vocabulary& vocabulary,
+                           const MergePlan& plan, NgramCounts& merged, Progress& progress) {
+    using namespace merge_sorted_detail;
+    std::vector<Records> runs;
+    for (const CountShard& shard : shards) {
+        words_of(shard, vocabulary.size());  // refuses ids that are not all different
+        RunMaker maker(*shard.counts, shard.ids, shard.weight, plan.spill, plan.sorted_bytes,
+                       progress);
+        for (Records& run : maker.run()) runs.push_back(std::move(run));
+    }
+    const auto [order, index] =
+        RunMerge(runs, merged.order(), plan.spill).run(merged.levels, progress);
+    if (order != 0) refuse_count(merged, vocabulary, order, index);
+}
+
 }  // namespace merge_counts_detail
 
-// `vocabulary`: the merged one, which names n-grams in errors.
+// `vocabulary`: the merged one, which names n-grams in errors. `plan`: if it limits anything, the
+// merged counts go to files.
 inline MergedCounts merge_counts(const std::vector<CountShard>& shards,
-                                 const Vocabulary& vocabulary, unsigned threads,
-                                 Progress& progress) {
+                                 const Vocabulary& vocabulary, const MergePlan& plan,
+                                 unsigned threads, Progress& progress) {
     using namespace merge_counts_detail;
     const std::size_t order = shards.at(0).counts->order();
     std::uint64_t total = 0;
@@ -416,17 +457,13 @@ inline MergedCounts merge_counts(const std::vector<CountShard>& shards,
     progress.begin("merge", total);
     NgramCounts merged;
     merged.levels.resize(order);
+    merged.spill = plan.spill;
     std::vector<std::uint8_t> vanished;
     merge_words(shards, vocabulary, merged, vanished);
-    std::vector<ShardLevel> lower;
-    for (const CountShard& shard : shards) lower.push_back(words_of(shard, vocabulary.size()));
-    for (std::size_t k = 2; k <= order; ++k) {
-        std::vector<ShardLevel> upper(shards.size());
-        LevelMerge level(shards, k, lower, threads, progress);
-        const std::uint64_t failed =
-            level.run(merged.levels[k - 2].size(), merged.levels[k - 1], upper);
-        if (failed != ~std::uint64_t{0}) refuse_count(merged, vocabulary, k, failed);
-        lower = std::move(upper);
+    if (plan.sorted_bytes == 0) {
+        merge_in_memory(shards, vocabulary, merged, threads, progress);
+    } else {
+        merge_in_files(shards, vocabulary, plan, merged, progress);
     }
     if (subtracts) {
         MergedCounts result = leave_out_zeros(merged, vanished, vocabulary);

@@ -75,13 +75,18 @@ cdef extern from "counts/merge_counts.hpp" namespace "ngram" nogil:
         Span[const_uint32] ids
         double weight
 
+    cdef cppclass MergePlan:
+        MergePlan() noexcept
+        uint64_t sorted_bytes
+        Spill spill
+
     cdef cppclass MergedCounts:
         CNgramCounts counts
         Buffer[uint32_t] kept_words
 
     MergedCounts merge_counts(
         const vector[CountShard]& shards, const CVocabulary& vocabulary,
-        unsigned threads, Progress& progress,
+        const MergePlan& plan, unsigned threads, Progress& progress,
     ) except +raise_ngram_error
 
 
@@ -112,7 +117,8 @@ cdef extern from "counts/count_file.hpp" namespace "ngram" nogil:
         const CNgramCounts& counts, unsigned threads, Progress& progress
     ) except +raise_ngram_error
     CNgramCounts decode_counts(
-        const vector[LevelBytes]& levels, unsigned threads, Progress& progress
+        const vector[LevelBytes]& levels, const Spill& spill, unsigned threads,
+        Progress& progress,
     ) except +raise_ngram_error
     Buffer[uint8_t] encode_lengths(
         const CVocabulary& vocabulary
@@ -312,7 +318,8 @@ cdef class NgramCounts:
         return wrap_counts(counts)
 
     @staticmethod
-    def merge(shards, const double[::1] weights, *, threads=1, progress=None):
+    def merge(shards, const double[::1] weights, *, plan=None, threads=1,
+              progress=None):
         """Add counts, each times its weight.
 
         Parameters
@@ -321,6 +328,8 @@ cdef class NgramCounts:
             Of one order.
         weights : ndarray of float64 of shape (n_shards,)
             Not 0; a negative one subtracts.
+        plan : ngram.memory.MemoryPlan, optional
+            What to hold in memory at once; by default, all n-grams of all shards.
 
         Returns
         -------
@@ -341,7 +350,11 @@ cdef class NgramCounts:
         cdef NgramCounts counts
         cdef Vocabulary vocabulary
         cdef unsigned workers = threads
+        cdef MergePlan limits
         cdef size_t i
+        if plan is not None:
+            limits.sorted_bytes = plan.sorted_bytes
+            limits.spill = Spill(os.fsencode(plan.temp_dir))
         shards = list(shards)
         ids.resize(len(shards))
         for i, (counts, vocabulary) in enumerate(shards):
@@ -360,7 +373,11 @@ cdef class NgramCounts:
         cdef MergedCounts merged
         cdef shared_ptr[CNgramCounts] pointer = make_shared[CNgramCounts]()
         with nogil:
-            merged = move(merge_counts(inputs, words.get()[0], workers, watched.get()[0]))
+            merged = move(
+                merge_counts(
+                    inputs, words.get()[0], limits, workers, watched.get()[0]
+                )
+            )
             pointer.get()[0] = move(merged.counts)
         union = wrap_vocabulary(words)
         if merged.kept_words.size() != words.get().size():
@@ -434,7 +451,7 @@ cdef class NgramCounts:
         return written
 
     @staticmethod
-    def decode(arrays, sizes, *, threads=1, progress=None):
+    def decode(arrays, sizes, *, temp_dir="", threads=1, progress=None):
         """Return the counts in the arrays of a file, which are not trusted.
 
         Parameters
@@ -443,6 +460,8 @@ cdef class NgramCounts:
             As `encode` returns them.
         sizes : sequence of int
             Number of n-grams of each order.
+        temp_dir : str, default=""
+            Folder of temporary files that hold the counts; "" holds them in memory.
 
         Raises
         ------
@@ -454,6 +473,7 @@ cdef class NgramCounts:
         cdef const double[::1] fractions
         cdef unsigned workers = threads
         cdef list keep = []
+        cdef Spill spill = Spill(os.fsencode(temp_dir))
         for i, size in enumerate(sizes):
             level = LevelBytes()
             level.size = size
@@ -476,7 +496,9 @@ cdef class NgramCounts:
         cdef shared_ptr[CNgramCounts] pointer = make_shared[CNgramCounts]()
         cdef unique_ptr[Progress] watched = watch(progress)
         with nogil:
-            pointer.get()[0] = move(decode_counts(levels, workers, watched.get()[0]))
+            pointer.get()[0] = move(
+                decode_counts(levels, spill, workers, watched.get()[0])
+            )
         return wrap_counts(pointer)
 
     @property
