@@ -35,8 +35,8 @@ from ngram.cli.output import ngrams_of, print_written, progress
     metavar="SIZE",
     default="80%",
     show_default=True,
-    help="Memory to use, as in 4G or 80%. Shards that need more are merged in temporary "
-    "files; the counts are the same.",
+    help="Memory to use, as in 4G or 80%. Shards that need more are merged in "
+    "temporary files; the counts are the same.",
 )
 @click.option(
     "-T",

@@ -62,7 +62,7 @@ def count_ngrams(
     memory : int or str, default="80%"
         Bytes, or a text like "4G" or "80%". Counts that need more are made in rounds
         and lie in temporary files; they are the same. Weights of sentences take 8
-        bytes per token beside it, and merging takes memory for all counts.
+        bytes per token beside it.
     temp_dir : path-like, optional
         Folder of temporary files; by default, that of the system.
     progress : callable(stage, done, total), optional
@@ -108,7 +108,7 @@ def count_ngrams(
         return count.weighted_lines(corpora, progress)
     if not isinstance(weights, Iterable):
         weight = _weight(weights, "weights")
-        return merge_counts([count(corpus, progress)], [weight], threads=threads)
+        return count.merged([count(corpus, progress)], [weight], progress)
     if several:
         return count.weighted_files(cast(Sequence[Path], corpus), weights, progress)
     return count.weighted_sentences(corpus, weights, progress)
@@ -183,8 +183,22 @@ class _Counter:
             for path, factor in zip(paths, factors, strict=True)
             if factor
         ]
+        return self.merged(shards, filter(None, factors), progress)
+
+    def merged(
+        self,
+        shards: Iterable[Counts],
+        weights: Iterable[float] | None,
+        progress: Progress | None,
+    ) -> Counts:
+        """Add counts with the options of counting."""
         return merge_counts(
-            shards, filter(None, factors), threads=self.threads, progress=progress
+            shards,
+            weights,
+            threads=self.threads,
+            memory=self.budget.bytes,
+            temp_dir=self.budget.temp_dir,
+            progress=progress,
         )
 
     def weighted_sentences(
@@ -240,7 +254,7 @@ class _Counter:
             if named:
                 shard = _renamed(shard, os.fspath(cast(Path, corpus)))
             shards.append(shard)
-        return merge_counts(shards, threads=self.threads, progress=progress)
+        return self.merged(shards, None, progress)
 
 
 def _weighted(

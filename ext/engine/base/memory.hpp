@@ -15,6 +15,7 @@
 
 #if !defined(_WIN32)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace ngram {
@@ -218,9 +219,10 @@ inline void unmap_file(void* data, std::size_t bytes) {
 // that is in use at its other end comes back.
 inline void rest_mapped(const void* begin, const void* end) {
 #if !defined(_WIN32)
-    constexpr std::uintptr_t kWithin = kFilePage - 1;
-    const std::uintptr_t from = reinterpret_cast<std::uintptr_t>(begin) & ~kWithin;
-    const std::uintptr_t to = (reinterpret_cast<std::uintptr_t>(end) + kWithin) & ~kWithin;
+    // Of the system, not kFilePage: the file begins at any page of it, and others end before.
+    static const std::uintptr_t within = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE)) - 1;
+    const std::uintptr_t from = reinterpret_cast<std::uintptr_t>(begin) & ~within;
+    const std::uintptr_t to = (reinterpret_cast<std::uintptr_t>(end) + within) & ~within;
     if (from < to) madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
 #else
     (void)begin, (void)end;
