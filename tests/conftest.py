@@ -4,6 +4,7 @@ How many random examples hypothesis tries, and the golden cases one after the ot
 """
 
 import os
+import signal
 
 import pytest
 from golden_cases import GoldenCase, parameters
@@ -12,6 +13,11 @@ from hypothesis import settings
 # Processes that tests start import the installed package too, never the sources in the
 # current directory, which hold no compiled modules.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+# A shell starts what runs in its background with Ctrl-C ignored, and so would this process
+# start the commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Shared machines pause at will, so no deadline; fixed seeds, so no surprises.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)

@@ -31,6 +31,7 @@ from ngram._core.vocabulary cimport (
     Vocabulary,
     copy_array,
     share_array,
+    view_array,
     wrap_vocabulary,
 )
 
