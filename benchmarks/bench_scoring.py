@@ -1,7 +1,8 @@
-"""Sentence scores: our query structure against KenLM's probing model, one thread each.
+"""Sentence scores: our query structures against KenLM's probing model, one thread each.
 
-    python benchmarks/bench_scoring.py MODEL.arpa TEXT
+    python benchmarks/bench_scoring.py MODEL.arpa TEXT --model FILE --model FILE
 
+Each file is the same model in another structure; without files, the ARPA file is read.
 Equal results first: every sentence's log10 probability must agree with the Python
 package `kenlm` (tolerance below). Then, in turns: engine rows (ids -> scores against
 `kenlm_benchmark`) and Python rows (list of str -> scores against `kenlm.Model.score`).
@@ -10,6 +11,7 @@ package `kenlm` (tolerance below). Then, in turns: engine rows (ids -> scores ag
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import kenlm
@@ -27,7 +29,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("arpa", type=Path)
     parser.add_argument("text", type=Path)
-    parser.add_argument("--model", type=Path, help="our file of the same model")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        action="append",
+        help="our file of the same model; may be repeated, once for each structure",
+    )
+    parser.add_argument(
+        "--in-memory",
+        action="store_true",
+        help="read our files instead of mapping them",
+    )
     parser.add_argument("--binary", type=Path, help="KenLM's probing file of it")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--sentences", type=int, default=50_000)
@@ -39,11 +51,9 @@ def main() -> None:
     )
     options = parser.parse_args()
     sentences = read(options.text, options.sentences)
-    with (
-        open_model(options.arpa, options.model) as model,
-        peers.probing_model(options.arpa, options.binary) as binary,
-    ):
-        bench(options, model, binary, sentences)
+    models = open_models(options)
+    with peers.probing_model(options.arpa, options.binary) as binary:
+        bench(options, models, binary, sentences)
 
 
 def read(path: Path, limit: int) -> list[str]:
@@ -51,55 +61,51 @@ def read(path: Path, limit: int) -> list[str]:
         return [line.rstrip("\n") for line, _ in zip(file, range(limit), strict=False)]
 
 
-def open_model(arpa: Path, path: Path | None) -> "ngram.Model":
-    return ngram.read_arpa(arpa) if path is None else ngram.load(path)
+def open_models(options: argparse.Namespace) -> "dict[str, ngram.Model]":
+    """Return the models by the names of their structures."""
+    if options.model is None:
+        models = [ngram.read_arpa(options.arpa)]
+    else:
+        models = [
+            ngram.load(path, in_memory=options.in_memory) for path in options.model
+        ]
+    return {model.table.name: model for model in models}
 
 
 def bench(
     options: argparse.Namespace,
-    model: "ngram.Model",
+    models: "dict[str, ngram.Model]",
     binary: Path | None,
     sentences: list[str],
 ) -> None:
     theirs = kenlm.Model(str(binary or options.arpa))
-    ours = model.score_batch(sentences, threads=1)
     tokens = sum(len(sentence.split()) + 1 for sentence in sentences)
     expected = np.array([theirs.score(sentence) for sentence in sentences])
     lengths = np.array([len(sentence.split()) + 1 for sentence in sentences])
-    worst = float(np.max(np.abs(ours - expected) / lengths))
+    worst = 0.0
+    for model in models.values():
+        ours = model.score_batch(sentences, threads=1)
+        worst = max(worst, float(np.max(np.abs(ours - expected) / lengths)))
     if worst > TOLERANCE_PER_TOKEN:
         raise SystemExit(f"scores differ from kenlm by {worst} log10 per token: stop")
 
-    # A long run, as kenlm_benchmark starts its clock before its worker has any work.
-    repeat = options.repeat
-    ids, offsets = repeated(*model.encode(sentences), repeat)
-    variants = {
-        "ngram ids": lambda: (
-            clock(lambda: model.score_id_sums(ids, offsets, threads=1)) / repeat
-        ),
-        "ngram ids, per token": lambda: (
-            clock(lambda: model.score_ids(ids, offsets, threads=1)) / repeat
-        ),
-        "ngram list[str]": lambda: clock(
-            lambda: model.score_batch(sentences, threads=1)
-        ),
-        "ngram str": lambda: clock(lambda: [model.score(text) for text in sentences]),
-        "kenlm str": lambda: clock(lambda: [theirs.score(text) for text in sentences]),
-    }
+    variants = {}
+    for name, model in models.items():
+        variants.update(our_variants(name, model, sentences, options.repeat))
+    variants["kenlm str"] = lambda: clock(
+        lambda: [theirs.score(text) for text in sentences]
+    )
     with tempfile.TemporaryDirectory() as folder:
         if binary is not None and peers.find("kenlm_benchmark"):
-            text, kenlm_ids = Path(folder, "text"), Path(folder, "ids")
-            lines = "".join(f"{line}\n" for line in sentences) * repeat
-            text.write_bytes(lines.encode(errors="surrogateescape"))
-            peers.kenlm_ids(binary, text, kenlm_ids)
-
-            def engine() -> float:
-                seconds, queries = peers.kenlm_seconds_per_token(binary, kenlm_ids, 1)
-                return seconds * queries / repeat
-
-            variants["kenlm_benchmark ids"] = engine
+            variants["kenlm_benchmark ids"] = engine(
+                binary, sentences, options.repeat, Path(folder)
+            )
         times = record.interleaved(variants, options.runs)
 
+    ngrams = sum(next(iter(models.values())).table.counts)
+    sizes = {name: model.table.bytes / ngrams for name, model in models.items()}
+    if binary is not None:
+        sizes["kenlm_benchmark"] = sizes["kenlm"] = binary.stat().st_size / ngrams
     medians = {}
     for name, values in times.items():
         nanoseconds = [1e9 * seconds / tokens for seconds in values]
@@ -107,8 +113,8 @@ def bench(
         record.write(
             "scoring",
             variant=name,
-            model={"name": options.arpa.name, "ngrams": sum(model.table.counts)},
-            order=model.order,
+            model={"name": options.arpa.name, "ngrams": ngrams},
+            order=next(iter(models.values())).order,
             corpus={
                 "name": options.text.name,
                 "sentences": len(sentences),
@@ -117,17 +123,55 @@ def bench(
             threads=1,
             runs=len(values),
             nanoseconds_per_token=record.spread(nanoseconds),
+            bytes_per_ngram=sizes.get(name.partition(" ")[0]),
             largest_difference_log10_per_token=worst,
         )
     print(f"largest difference: {worst:.2e} log10 per token")
-    for ours_name, theirs_name in (
-        ("ngram ids", "kenlm_benchmark ids"),
-        ("ngram list[str]", "kenlm str"),
-        ("ngram str", "kenlm str"),
-    ):
-        if theirs_name in medians:
-            ratio = medians[theirs_name] / medians[ours_name]
-            print(f"{ours_name}: {ratio:.2f}x {theirs_name}")
+    for name, size in sizes.items():
+        print(f"{name}: {size:.2f} bytes per n-gram")
+    for name in models:
+        for what, peer in (
+            ("ids", "kenlm_benchmark ids"),
+            ("list[str]", "kenlm str"),
+            ("str", "kenlm str"),
+        ):
+            if peer in medians:
+                ratio = medians[peer] / medians[f"{name} {what}"]
+                print(f"{name} {what}: {ratio:.2f}x {peer}")
+
+
+def our_variants(
+    name: str, model: "ngram.Model", sentences: list[str], repeat: int
+) -> dict[str, Callable[[], float]]:
+    # A long run, as kenlm_benchmark starts its clock before its worker has any work.
+    ids, offsets = repeated(*model.encode(sentences), repeat)
+    return {
+        f"{name} ids": lambda: (
+            clock(lambda: model.score_id_sums(ids, offsets, threads=1)) / repeat
+        ),
+        f"{name} ids, per token": lambda: (
+            clock(lambda: model.score_ids(ids, offsets, threads=1)) / repeat
+        ),
+        f"{name} list[str]": lambda: clock(
+            lambda: model.score_batch(sentences, threads=1)
+        ),
+        f"{name} str": lambda: clock(lambda: [model.score(text) for text in sentences]),
+    }
+
+
+def engine(
+    binary: Path, sentences: list[str], repeat: int, folder: Path
+) -> Callable[[], float]:
+    text, ids = folder / "text", folder / "ids"
+    lines = "".join(f"{line}\n" for line in sentences) * repeat
+    text.write_bytes(lines.encode(errors="surrogateescape"))
+    peers.kenlm_ids(binary, text, ids)
+
+    def seconds() -> float:
+        per_token, queries = peers.kenlm_seconds_per_token(binary, ids, 1)
+        return per_token * queries / repeat
+
+    return seconds
 
 
 def repeated(

@@ -14,25 +14,25 @@ corpus and options give the same bytes for any number of threads.
 import os
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Generic, Self, TypedDict, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from ngram._core.counts import MAX_ORDER, NgramCounts
 from ngram._core.estimate import Estimator
-from ngram._core.ngrams import SortedNgrams
+from ngram._core.ngrams import CountedNgrams, SortedNgrams
 from ngram._core.text import TokenIds
 from ngram.arguments import checked_integer, checked_integers, checked_numbers
 from ngram.arpa import format_arpa
 from ngram.counts import Counts
 from ngram.errors import InputError
 from ngram.files import check_output, is_file_output
-from ngram.fitting import Smoothed, encode_heldout, fit_and_smooth
+from ngram.fitting import Ngrams, Smoothed, encode_heldout, fit_and_smooth
 from ngram.memory import MemoryBudget, MemoryPlan
-from ngram.model import Model, Progress
+from ngram.model import Model, Progress, checked_structure, no_counts
 from ngram.smoothing import (
     DEFAULT,
     Discounting,
@@ -65,6 +65,7 @@ def train(
     strict: bool = False,
     smoothing: str | SmoothingMethod = DEFAULT,
     heldout: object = None,
+    structure: str = "auto",
     successors: bool = False,
     threads: int | None = None,
     memory: int | str | None = None,
@@ -113,6 +114,12 @@ def train(
     heldout : as corpus, optional
         Text that the corpus does not contain, for the methods that learn from it
         ("jelinek-mercer", "modified-kneser-ney-tuned").
+    structure : {"auto", "fast", "bucketed"}, default="auto"
+        How the model holds its n-grams; every score is the same, to the last bit.
+        "fast" computes probabilities from counts: 5 to 6 bytes for each n-gram. It is
+        for text smoothed by interpolated Kneser-Ney, pruned or not. "bucketed" stores
+        probabilities, 14 bytes for each n-gram, and holds every model. "auto" is
+        "fast" where that can be.
     successors : bool, default=False
         Also index the successors of every context, which makes `next_tokens` fast.
     threads : int, optional
@@ -179,10 +186,11 @@ def train(
         memory=memory,
         temp_dir=temp_dir,
     )
+    keeps_counts = _keeps_counts(corpus, options.smoothing, structure)
     if output is not None:
         inputs = _files(corpus, heldout, limit_vocab)
         check_output(output, compressible=False, inputs=inputs)
-    made = estimate(corpus, options, progress)
+    made = estimate(corpus, options, progress, keeps_counts=keeps_counts)
     in_place = output is not None and not successors and is_file_output(output)
     model = Model.from_ngrams(
         made.ngrams,
@@ -409,10 +417,10 @@ def _check_smoothing(
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Generic[Ngrams]):
     """What estimation gives, before it is stored."""
 
-    ngrams: SortedNgrams
+    ngrams: Ngrams
     vocabulary: Vocabulary
     discounts: list[list[float]] | None  # D1, D2, D3+ of every order
     counts_of_counts: list[list[int]]  # n_1 to n_4 of every order
@@ -441,13 +449,31 @@ class Steps:
         """Do nothing: any discounts will do."""
 
 
+@overload
 def estimate(
     corpus: object,
     options: Options,
     progress: Progress | None,
     steps: Steps | None = None,
-) -> Estimate:
-    """Run the steps from text or counts to sorted n-grams."""
+) -> Estimate[SortedNgrams]: ...
+@overload
+def estimate(
+    corpus: object,
+    options: Options,
+    progress: Progress | None,
+    steps: Steps | None = None,
+    *,
+    keeps_counts: bool,
+) -> Estimate[SortedNgrams | CountedNgrams]: ...
+def estimate(
+    corpus: object,
+    options: Options,
+    progress: Progress | None,
+    steps: Steps | None = None,
+    *,
+    keeps_counts: bool = False,
+) -> Estimate[SortedNgrams | CountedNgrams]:
+    """Run the steps from text or counts to n-grams, of text perhaps with counts."""
     steps = steps or Steps()
     if isinstance(corpus, Counts):
         return _estimate_counts(corpus.truncated(options.order), options, progress)
@@ -467,7 +493,14 @@ def estimate(
             len(tokens), len(vocabulary), order=options.order, threads=options.threads
         )
         smoothed = _smooth_text(
-            tokens, vocabulary, options, plan, consume, progress, steps
+            tokens,
+            vocabulary,
+            options,
+            plan,
+            consume,
+            progress,
+            steps,
+            keeps_counts,
         )
     else:
         counts = _count_text(tokens, vocabulary, options, consume, progress)
@@ -478,7 +511,7 @@ def estimate(
 
 def _estimate_counts(
     counts: Counts, options: Options, progress: Progress | None
-) -> Estimate:
+) -> Estimate[SortedNgrams]:
     """Run the steps from counts to sorted n-grams."""
     words = counts.ngrams.level(1)[2]
     if words.sum() == words[2]:
@@ -496,6 +529,21 @@ def streams(method: SmoothingMethod) -> bool:
         and method.interpolated
         and not method.needs_heldout
     )
+
+
+def _keeps_counts(corpus: object, method: SmoothingMethod, structure: str) -> bool:
+    """Return whether the model is to be `fast`; refuse what cannot be."""
+    if checked_structure(structure) == "bucketed":
+        return False
+    possible = streams(method) and not isinstance(corpus, Counts)
+    if structure == "fast" and not possible:
+        why = (
+            "is trained on Counts"
+            if isinstance(corpus, Counts)
+            else f"is smoothed by {method.name!r}"
+        )
+        raise InputError(no_counts("the model", why))
+    return possible
 
 
 class _Pruning(TypedDict):
@@ -519,7 +567,8 @@ def _smooth_text(
     consume: bool,
     progress: Progress | None,
     steps: Steps,
-) -> Smoothed:
+    keeps_counts: bool,
+) -> Smoothed[SortedNgrams | CountedNgrams]:
     """Count and smooth in one go."""
     estimator = Estimator(
         tokens,
@@ -533,7 +582,9 @@ def _smooth_text(
     )
     method = options.smoothing.fit(estimator.counts_of_counts)
     steps.discounts(estimator, method)
-    ngrams, kept = estimator.smooth(
+    finish: Callable[..., tuple[Any, npt.NDArray[np.uint32]]]
+    finish = estimator.keep_counts if keeps_counts else estimator.smooth
+    ngrams, kept = finish(
         method.numbers().astype(np.float32),
         interpolate_unigrams=options.interpolate_unigrams,
         vocabulary_pad=options.vocab_pad,
@@ -573,7 +624,7 @@ def _smooth_counts(
     vocabulary: Vocabulary,
     options: Options,
     progress: Progress | None,
-) -> Smoothed:
+) -> Smoothed[SortedNgrams]:
     """Smooth order by order."""
     heldout = None
     if options.heldout is not None:
@@ -597,11 +648,11 @@ def _smooth_counts(
 
 
 def _estimate_of(
-    smoothed: Smoothed,
+    smoothed: Smoothed[Ngrams],
     vocabulary: Vocabulary,
     sources: Sequence[dict[str, Any]],
     options: Options,
-) -> Estimate:
+) -> Estimate[Ngrams]:
     """Return n-grams with their words, and how they were made."""
     method = options.smoothing
     training = {

@@ -10,13 +10,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ngram._core.counts import NgramCounts
 from ngram._core.estimate import smooth_counts
-from ngram._core.ngrams import SortedNgrams
+from ngram._core.ngrams import CountedNgrams, SortedNgrams
 from ngram.errors import InputError
 from ngram.smoothing import COUNTED, HeldoutCounts, SmoothingMethod
 from ngram.text import Tokenizer, read_corpus
@@ -30,13 +31,16 @@ Text = tuple[NDArray[np.uint32], NDArray[np.int64]]
 ABSENT = 2**32 - 1
 
 
+Ngrams = TypeVar("Ngrams", bound=SortedNgrams | CountedNgrams, covariant=True)
+
+
 @dataclass(frozen=True)
-class Smoothed:
-    """N-grams with probabilities, and what is known of their counts.
+class Smoothed(Generic[Ngrams]):
+    """N-grams with probabilities or counts, and what is known of their counts.
 
     Attributes
     ----------
-    ngrams : SortedNgrams
+    ngrams : SortedNgrams or CountedNgrams
     kept : ndarray of uint32
         Old ids of the words that are not pruned; the new id of a word is its index.
     counts_of_counts : list of list of int
@@ -45,7 +49,7 @@ class Smoothed:
         N-grams of every order.
     """
 
-    ngrams: SortedNgrams
+    ngrams: Ngrams
     kept: NDArray[np.uint32]
     counts_of_counts: list[list[int]]
     counts_before_pruning: tuple[int, ...]
@@ -62,7 +66,7 @@ def fit_and_smooth(
     vocab_pad: int = 0,
     threads: int = 1,
     progress: Progress | None = None,
-) -> Smoothed:
+) -> Smoothed[SortedNgrams]:
     """Fit a method to counts, and smooth them with it.
 
     Parameters

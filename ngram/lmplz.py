@@ -139,7 +139,7 @@ class Run:
             "Smoothing: Modified Kneser-Ney",
         )
 
-    def _write(self, made: Estimate, header: Sequence[str]) -> None:
+    def _write(self, made: Estimate[SortedNgrams], header: Sequence[str]) -> None:
         ngrams, vocabulary = made.ngrams, made.vocabulary
         if not (self.renumber or self.collapse_values):
             format_arpa(ngrams, vocabulary, self.arpa, comments=header)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ngram import prediction, scoring
 from ngram._core.model import Table
-from ngram._core.ngrams import SortedNgrams
+from ngram._core.ngrams import CountedNgrams, SortedNgrams
 from ngram._core.prediction import PredictingModel, SuccessorLists
 from ngram._core.texts import as_texts
 from ngram.arpa import format_arpa, parse_arpa
@@ -47,8 +47,8 @@ Progress = Callable[[str, int, int], object]
 VOCABULARY = "vocabulary."
 SUCCESSORS = "successors."
 TOKENIZER = "tokenizer"
-STRUCTURE = "bucketed.1"
-STRUCTURES = {STRUCTURE: Table}
+# The query structures, and their tags in files. What each is: `Model.from_ngrams`.
+STRUCTURES = {"fast": "fast.1", "bucketed": "bucketed.1"}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Model(PredictingModel):
     @classmethod
     def from_ngrams(
         cls,
-        ngrams: SortedNgrams,
+        ngrams: SortedNgrams | CountedNgrams,
         vocabulary: Vocabulary,
         *,
         tokenizer: str | Tokenizer = "whitespace",
@@ -136,7 +136,9 @@ class Model(PredictingModel):
 
         Parameters
         ----------
-        ngrams : SortedNgrams
+        ngrams : SortedNgrams or CountedNgrams
+            Counts give the structure `fast`, probabilities the structure `bucketed`:
+            the same scores, the first in a third of the memory.
         vocabulary : Vocabulary
             As many words as there are unigrams.
         tokenizer : str or Tokenizer, default="whitespace"
@@ -168,8 +170,8 @@ class Model(PredictingModel):
             return cls(table, vocabulary, tokenizer, origin=origin)
         with create_container(
             _checked(output),
-            _array_names(ngrams.counts, vocabulary, tokenizer),
-            _metadata(STRUCTURE, ngrams.counts, tokenizer, origin),
+            _array_names(ngrams, vocabulary, tokenizer),
+            _metadata(_tag(ngrams), ngrams.counts, tokenizer, origin),
         ) as writer:
             for name, array in _prefixed(VOCABULARY, vocabulary.arrays()).items():
                 writer.add(name, array)
@@ -205,14 +207,14 @@ class Model(PredictingModel):
         container: Container | None = None,
     ) -> Self:
         structure = metadata.get("structure", "")
-        if structure not in STRUCTURES:
+        if structure not in STRUCTURES.values():
+            known = ", ".join(map(repr, STRUCTURES.values()))
             raise ModelFileError(
                 f"the model has the structure {structure!r}, this release of ngram "
-                f"reads {', '.join(map(repr, STRUCTURES))}. Install the release it was "
-                f"saved with (ngram {metadata.get('version')}), or train the model "
-                "again."
+                f"reads {known}. Install the release it was saved with (ngram "
+                f"{metadata.get('version')}), or train the model again."
             )
-        table = STRUCTURES[structure].attach(_part(arrays, structure + "."))
+        table = Table.attach(_part(arrays, structure + "."), structure)
         try:
             vocabulary = Vocabulary.attach(_part(arrays, VOCABULARY))
         except KeyError as error:
@@ -256,6 +258,48 @@ class Model(PredictingModel):
         path : path-like
         """
         write_container(_checked(path), *self._contents())
+
+    def in_structure(
+        self,
+        structure: str,
+        *,
+        threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> "Model":
+        """Return the same model in a query structure, this one if it is in that.
+
+        Parameters
+        ----------
+        structure : {"auto", "fast", "bucketed"}
+            "auto" is the one the model has.
+        threads, progress
+            As `write_arpa`.
+
+        Raises
+        ------
+        InputError
+            If the model is to be `fast` and is not: the counts that it is made of are
+            not in the model.
+        """
+        checked_structure(structure)
+        if structure in ("auto", self.table.name):
+            return self
+        if structure == "fast":
+            raise InputError(no_counts("this model", f"is {self.table.name}"))
+        model = type(self).from_ngrams(
+            self.table.to_sorted(thread_count(threads), progress),
+            self.vocabulary,
+            tokenizer=self.tokenizer,
+            discounts=self._origin.discounts,
+            counts_of_counts=self._origin.counts_of_counts,
+            training=self._origin.training,
+            threads=threads,
+            progress=progress,
+            consume=True,
+        )
+        if self.successors is not None:
+            model.index_successors(threads, progress=progress)
+        return model
 
     def write_arpa(
         self,
@@ -339,8 +383,10 @@ class Model(PredictingModel):
         -------
         dict
             `order`, `ngrams` (number per order), `vocabulary_size`, `tokenizer`,
-            `structure`, `path`, `memory` (bytes of each part), `discounts` and
-            `counts_of_counts` (per order, None if unknown), and `training`.
+            `structure`, `path`, `memory` (bytes of each part), `table` (per order the
+            bytes of its n-grams, `lines`, and of the dictionary of their `values`, and
+            of both `per_ngram`), `discounts` and `counts_of_counts` (per order, None
+            if unknown), and `training`.
         """
         successors = self.successors
         memory = {
@@ -356,6 +402,7 @@ class Model(PredictingModel):
             "structure": self.table.name,
             "path": str(self.path) if self.path else None,
             "memory": {**memory, "total": sum(memory.values())},
+            "table": _table_sizes(self.table),
             "discounts": self._origin.discounts,
             "counts_of_counts": self._origin.counts_of_counts,
             "training": self._origin.training,
@@ -553,14 +600,50 @@ def _metadata(
     }
 
 
+def checked_structure(structure: str) -> str:
+    """Return the name of a query structure, or "auto"."""
+    if structure == "auto" or structure in STRUCTURES:
+        return structure
+    names = ", ".join(map(repr, ("auto", *STRUCTURES)))
+    raise InputError(f"structure is {structure!r}: pass one of {names}.")
+
+
+def no_counts(what: str, why: str) -> str:
+    """Say that something cannot be `fast`."""
+    return (
+        f"{what} cannot have the structure 'fast', which computes probabilities from"
+        f" counts: it {why}. Train on text, with interpolated Kneser-Ney smoothing, or"
+        " pass structure='bucketed'."
+    )
+
+
+def _tag(ngrams: SortedNgrams | CountedNgrams) -> str:
+    return STRUCTURES["fast" if isinstance(ngrams, CountedNgrams) else "bucketed"]
+
+
+def _table_sizes(table: Table) -> list[dict[str, Any]]:
+    arrays = table.arrays()
+    rows = []
+    for order, ngrams in enumerate(table.counts, 1):
+        lines = arrays[f"order_{order}"].nbytes
+        values = arrays[f"values_{order}"].nbytes if f"values_{order}" in arrays else 0
+        per_ngram = (lines + values) / ngrams if ngrams else None
+        rows.append(
+            {"order": order, "lines": lines, "values": values, "per_ngram": per_ngram}
+        )
+    return rows
+
+
 def _array_names(
-    counts: tuple[int, ...], vocabulary: Vocabulary, tokenizer: Tokenizer
+    ngrams: SortedNgrams | CountedNgrams, vocabulary: Vocabulary, tokenizer: Tokenizer
 ) -> list[str]:
     """Return the arrays of a model without successor lists, as the file has them."""
-    orders = [f"order_{order + 1}" for order in range(len(counts))]
+    names = [f"order_{order}" for order in range(1, ngrams.order + 1)]
+    if isinstance(ngrams, CountedNgrams):
+        names += [f"values_{order}" for order in range(2, ngrams.order + 1)]
     return [
         *_prefixed(VOCABULARY, vocabulary.arrays()),
-        *(f"{STRUCTURE}.{name}" for name in (*orders, "header")),
+        *(f"{_tag(ngrams)}.{name}" for name in (*names, "header")),
         *_tokenizer_arrays(tokenizer),
     ]
 
@@ -572,27 +655,29 @@ def _tokenizer_arrays(tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
 
 def _write_table(
     writer: ContainerWriter,
-    ngrams: SortedNgrams,
+    ngrams: SortedNgrams | CountedNgrams,
     threads: int,
     progress: Progress | None,
     consume: bool,
     plan: MemoryPlan | None,
 ) -> None:
     """Build the table of n-grams in a model file."""
-    headers = []
+    tag = _tag(ngrams)
+    others: dict[str, NDArray[Any]] = {}
 
     def make(descriptor: int, offset: int) -> dict[str, Written]:
-        sections, header = Table.write(
+        sections, small = Table.write(
             ngrams, descriptor, offset, threads, progress, consume=consume, plan=plan
         )
-        headers.append(header)
+        others.update(small)
         return {
-            f"{STRUCTURE}.{name}": Written("U32", shape, crc32)
+            f"{tag}.{name}": Written("U32", shape, crc32)
             for name, (shape, crc32) in sections.items()
         }
 
     writer.stream(make)
-    writer.add(f"{STRUCTURE}.header", headers[0])
+    for name, array in others.items():
+        writer.add(f"{tag}.{name}", array)
 
 
 def _prefixed(

@@ -479,8 +479,8 @@ def with_metadata(model, tmp_path, **changes):
         ({"training": "[" * 100_000}, "description of the model is damaged"),
         ({"vocabulary.offsets": None}, "vocabulary"),
         ({"vocabulary.table": None}, "vocabulary"),
-        ({"bucketed.1.header": None}, "'header' is missing"),
-        ({"bucketed.1.order_2": None}, "table is damaged"),
+        ({"fast.1.header": None}, "'header' is missing"),
+        ({"fast.1.order_2": None}, "table is damaged"),
     ],
 )
 def test_a_file_that_is_no_whole_model_is_refused(model, tmp_path, changes, message):

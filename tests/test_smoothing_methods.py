@@ -640,7 +640,14 @@ def test_weighted_counts_sum_to_one(name: str) -> None:
 def test_counts_of_a_text_give_the_model_of_the_text(name: str) -> None:
     heldout = random_text(2, 100) if needs(name) else None
     of_counts, of_text = (
-        quiet_train(corpus, 3, smoothing=name, heldout=heldout, prune=(0, 1))
+        quiet_train(
+            corpus,
+            3,
+            smoothing=name,
+            heldout=heldout,
+            prune=(0, 1),
+            structure="bucketed",
+        )
         for corpus in (ngram.count_ngrams(random_text(1), 4), random_text(1))
     )
     one, other = of_counts._contents()[0], of_text._contents()[0]

@@ -101,7 +101,7 @@ def write(directory, ngrams, threads=1, *, offset=0, **options):
     path = directory / "table"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     try:
-        sections, header = Table.write(ngrams, descriptor, offset, threads, **options)
+        sections, others = Table.write(ngrams, descriptor, offset, threads, **options)
     finally:
         os.close(descriptor)
     content = path.read_bytes()
@@ -116,7 +116,7 @@ def write(directory, ngrams, threads=1, *, offset=0, **options):
         arrays[name] = np.frombuffer(data, np.uint32).reshape(shape)
         offset = end
     assert offset == len(content)
-    return {**arrays, "header": header}
+    return {**arrays, **others}
 
 
 def assert_same_arrays(one, two):

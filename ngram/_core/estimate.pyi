@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ngram._core.counts import NgramCounts
-from ngram._core.ngrams import SortedNgrams
+from ngram._core.ngrams import CountedNgrams, SortedNgrams
 from ngram._core.text import TokenIds
 from ngram.memory import MemoryPlan
 from ngram.smoothing import SmoothingMethod
@@ -36,6 +36,15 @@ class Estimator:
         threads: int = 1,
         progress: Callable[[str, int, int], object] | None = None,
     ) -> tuple[SortedNgrams, npt.NDArray[np.uint32]]: ...
+    def keep_counts(
+        self,
+        discounts: npt.NDArray[np.float32],
+        *,
+        interpolate_unigrams: bool = True,
+        vocabulary_pad: float = 0.0,
+        threads: int = 1,
+        progress: Callable[[str, int, int], object] | None = None,
+    ) -> tuple[CountedNgrams, npt.NDArray[np.uint32]]: ...
 
 def smooth_counts(
     counts: NgramCounts,

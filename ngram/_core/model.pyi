@@ -1,10 +1,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ngram._core.ngrams import SortedNgrams
+from ngram._core.ngrams import CountedNgrams, SortedNgrams
 from ngram.memory import MemoryPlan
 
 _Progress: TypeAlias = Callable[[str, int, int], object] | None
@@ -12,7 +11,7 @@ _Progress: TypeAlias = Callable[[str, int, int], object] | None
 class Table:
     @staticmethod
     def build(
-        ngrams: SortedNgrams,
+        ngrams: SortedNgrams | CountedNgrams,
         threads: int | None = 1,
         progress: _Progress = None,
         *,
@@ -20,7 +19,7 @@ class Table:
     ) -> Table: ...
     @staticmethod
     def write(
-        ngrams: SortedNgrams,
+        ngrams: SortedNgrams | CountedNgrams,
         descriptor: int,
         offset: int,
         threads: int | None = 1,
@@ -28,9 +27,11 @@ class Table:
         *,
         consume: bool = False,
         plan: MemoryPlan | None = None,
-    ) -> tuple[dict[str, tuple[tuple[int, int], int]], NDArray[np.uint64]]: ...
+    ) -> tuple[dict[str, tuple[tuple[int, int], int]], dict[str, NDArray[Any]]]: ...
     @staticmethod
-    def attach(arrays: Mapping[str, NDArray[Any]]) -> Table: ...
+    def attach(
+        arrays: Mapping[str, NDArray[Any]], structure: str = "bucketed.1"
+    ) -> Table: ...
     def arrays(self) -> dict[str, NDArray[Any]]: ...
     def to_sorted(
         self, threads: int | None = 1, progress: _Progress = None

@@ -92,8 +92,17 @@ def prunings(records: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def orders(info: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return one row per order, below a header."""
-    header = ["order", "n-grams"]
-    rows = [[str(order), f"{count:,}"] for order, count in enumerate(info["ngrams"], 1)]
+    header = ["order", "n-grams", "bytes", "of values", "per n-gram"]
+    rows = [
+        [
+            str(size["order"]),
+            f"{count:,}",
+            f"{size['lines'] + size['values']:,}",
+            f"{size['values']:,}",
+            "" if size["per_ngram"] is None else f"{size['per_ngram']:.2f}",
+        ]
+        for count, size in zip(info["ngrams"], info["table"], strict=True)
+    ]
     if info["discounts"]:
         header += ["D1", "D2", "D3+"]
         for row, discounts in zip(rows, info["discounts"], strict=True):

@@ -80,6 +80,15 @@ smoothing_option: Decorator = click.option(
     help="How counts become probabilities, with options as in additive:delta=0.1; an "
     "unknown NAME lists all.",
 )
+structure_option: Decorator = click.option(
+    "--structure",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="How the model holds its n-grams: fast computes probabilities from counts, in "
+    "5 to 6 bytes per n-gram; bucketed stores them, in 14; auto is fast where the "
+    "counts are known.",
+)
 bos_option: Decorator = click.option(
     "--bos/--no-bos", default=True, help="Begin with <s>.  [default: bos]"
 )

@@ -17,6 +17,7 @@ from ngram.cli.options import (
     output_option,
     skip_symbols_option,
     smoothing_option,
+    structure_option,
     texts_argument,
     threads_option,
     tokenizer_option,
@@ -103,6 +104,7 @@ from ngram.cli.output import (
     help="Text that TEXTS do not contain, for methods that learn from it; may be "
     "repeated.",
 )
+@structure_option
 @click.option(
     "--successors",
     is_flag=True,
@@ -142,6 +144,7 @@ def command(
     counts: str | None,
     output: str,
     heldout: tuple[str, ...],
+    structure: str,
     successors: bool,
     dry_run: bool,
     as_json: bool,
@@ -163,6 +166,8 @@ def command(
         return
     if successors and is_arpa(output):
         raise click.UsageError("--successors is for model files, and ARPA has none.")
+    if structure != "auto" and is_arpa(output):
+        raise click.UsageError("--structure is for model files, and ARPA has none.")
     started = time.perf_counter()
     if counts is not None and not given(context, "tokenizer"):
         options["tokenizer"] = None
@@ -174,7 +179,7 @@ def command(
         if is_arpa(output):
             info = train_arpa(corpus, output, **options)
         else:
-            options["successors"] = successors
+            options.update(structure=structure, successors=successors)
             info = train(corpus, output=output, **options).info()
     print_written(output, ngrams_of(info), started, info, as_json=as_json)
 

@@ -109,4 +109,26 @@ inline std::uint32_t equal_lanes(const std::uint32_t* values, std::uint32_t need
 #endif
 }
 
+// Bit i says whether values[i], as far as `mask` has bits, is `needle`, i < 16.
+inline std::uint32_t equal_masked_lanes(const std::uint32_t* values, std::uint32_t needle,
+                                        std::uint32_t mask) {
+#if defined(__SSE2__) || defined(_M_X64)
+    const __m128i wanted = _mm_set1_epi32(static_cast<int>(needle));
+    const __m128i kept = _mm_set1_epi32(static_cast<int>(mask));
+    const auto equal = [&](unsigned lane) {
+        const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values + lane));
+        return _mm_cmpeq_epi32(_mm_and_si128(four, kept), wanted);
+    };
+    const __m128i low = _mm_packs_epi32(equal(0), equal(4));
+    const __m128i high = _mm_packs_epi32(equal(8), equal(12));
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
+#else
+    std::uint32_t lanes = 0;
+    for (unsigned i = 0; i < 16; ++i) {
+        lanes |= static_cast<std::uint32_t>((values[i] & mask) == needle) << i;
+    }
+    return lanes;
+#endif
+}
+
 }  // namespace ngram

@@ -24,6 +24,8 @@ struct ContextSum {
             ++extensions[std::min(adjusted, 3U) - 1];
         }
     }
+    // Whether an n-gram that is kept follows.
+    bool is_followed() const { return (extensions[0] | extensions[1] | extensions[2]) != 0; }
     void add(const ContextSum& other) {
         total += other.total;
         pruned += other.pruned;

@@ -105,6 +105,7 @@ struct TrieChunk {
     Buffer<std::uint32_t> words;        // code of the leftmost word of each node
     Buffer<std::uint32_t> next;         // the word after each event; kNoWord after </s>
     Buffer<float> gamma;                // of each node below the highest order, as a context
+    Buffer<float> total;                // the same; 0 if nothing kept follows; only where asked for
     std::vector<std::uint64_t> opened;  // nodes by order
     std::vector<std::uint64_t> kept;    // of these, not pruned
 

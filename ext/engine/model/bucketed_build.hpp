@@ -1,5 +1,6 @@
-// Building the structure `bucketed` (bucketed.hpp) from n-grams in suffix order, level by level,
-// because the keys of an order are slots of the order below.
+// Building tables of lines (bucketed.hpp) from n-grams in suffix order, level by level, because the
+// keys of an order are slots of the order below; and the structure `bucketed`, made of them. The
+// structure `fast` has a builder of its own with the same steps: fast_build.hpp.
 //
 // One level: (1) n-grams are dealt to partitions, runs of lines that fit a processor's own cache,
 // keeping suffix order within a partition; (2) each partition counts the n-grams of its lines,
@@ -26,6 +27,7 @@
 #include "base/errors.hpp"
 #include "base/parallel.hpp"
 #include "base/progress.hpp"
+#include "base/spill.hpp"
 #include "model/bucketed.hpp"
 #include "model/bucketed_sinks.hpp"
 #include "ngrams/prefixes.hpp"
@@ -37,9 +39,6 @@ namespace bucketed {
 
 // n-grams per place. Fuller tables save memory and cost lookups a second line more often.
 constexpr double kLoad = 0.8;
-// Where keys are so long that exactness, not load, decides the number of lines: how far an n-gram
-// may stand behind its home. Such tables are loosely filled; measured at kLoad: 40 in 4 * 10^7.
-constexpr std::uint32_t kDisplacementAllowance = 30;
 constexpr std::size_t kTaskNgrams = std::size_t{1} << 17;
 
 // The n-grams of a home are placed in four classes, much used ones first, so that those that must
@@ -58,24 +57,29 @@ struct Dealt;
 template <>
 struct Dealt<MiddleLine> {
     static constexpr std::uint32_t kClasses = 4;
+    static constexpr bool kHasWide = false;
     std::uint32_t remainder;
     std::uint32_t home_and_class;
     std::uint32_t prob_bits;
     std::uint32_t backoff_bits;
 
     std::uint32_t home() const { return home_and_class & kHome; }
-    // Which of the n-grams of one home stays there if not all can: lowest first.
+    // Which of the n-grams of one home stays there if not all can: lowest first. Where lines have
+    // wide n-grams, which take two places, they are class 0.
     std::uint32_t usage_class() const { return home_and_class >> kClassShift; }
+    std::uint32_t passing() const { return remainder; }
 };
 template <>
 struct Dealt<LongestLine> {
     static constexpr std::uint32_t kClasses = 1;
+    static constexpr bool kHasWide = false;
     std::uint32_t remainder;
     std::uint32_t home_line;
     std::uint32_t prob_bits;
 
     std::uint32_t home() const { return home_line; }
     std::uint32_t usage_class() const { return 0; }
+    std::uint32_t passing() const { return remainder; }
 };
 
 inline void write_entry(MiddleLine& line, unsigned place, const Dealt<MiddleLine>& ngram) {
@@ -89,10 +93,29 @@ inline void write_entry(LongestLine& line, unsigned place, const Dealt<LongestLi
     line.prob_bits[place] = ngram.prob_bits | (line.prob_bits[place] & kSign);  // keeps the filter
 }
 
+// The first place from `place` on where an n-gram of a class can stand: a wide one stands within
+// one line.
 template <class Line>
-void clear_line(Line& line, std::uint32_t empty) {
-    std::memset(&line, 0, sizeof line);
-    for (std::uint32_t& remainder : line.remainder) remainder = empty;
+constexpr std::uint32_t fitting(std::uint32_t place, std::uint32_t usage_class) {
+    if constexpr (Dealt<Line>::kHasWide) {
+        if (usage_class == 0 && place % Line::kEntries == Line::kEntries - 1) return place + 1;
+    }
+    return place;
+}
+// How many places it takes.
+template <class Line>
+constexpr std::uint32_t width(std::uint32_t usage_class) {
+    return Dealt<Line>::kHasWide && usage_class == 0 ? 2 : 1;
+}
+// The place behind `count` n-grams of a class from `place` on.
+template <class Line>
+constexpr std::uint32_t behind(std::uint32_t place, std::uint32_t usage_class,
+                               std::uint32_t count) {
+    if (width<Line>(usage_class) == 1) return place + count;
+    for (; count != 0; --count) {
+        place = fitting<Line>(place, usage_class) + width<Line>(usage_class);
+    }
+    return place;
 }
 
 }  // namespace bucketed
@@ -103,47 +126,55 @@ struct TablePlan {
     Spill spill;                    // where their slots go if not all are dealt at once
 };
 
-class BucketedBuilder {
+// What a file holds after a table was written: its header, and an array for each order.
+struct WrittenTable {
+    std::vector<std::uint64_t> header;
+    std::vector<bucketed::Section> sections;
+};
+
+// The steps that are the same for every structure of lines. `Builder` derives from this and says
+// what lines hold: prepare(), place_unigrams(), middle_entry() and longest_entry(),
+// release_values(order) and finish_order(order, remainder). `Ngrams` has levels with `word` and
+// `suffix`.
+template <class Builder, class Structure, class Ngrams>
+class LineTableBuilder {
   public:
     // Builds the table. With `consume` every level of `ngrams` is freed as soon as it is placed.
-    static std::shared_ptr<Bucketed> build(SortedNgrams& ngrams, bool consume, unsigned threads,
-                                           Progress& progress) {
+    static std::shared_ptr<Structure> build(Ngrams& ngrams, bool consume, unsigned threads,
+                                            Progress& progress) {
         const Recycling recycling;  // a consumed level's memory holds lines next
         bucketed::MemorySink sink;
-        BucketedBuilder builder(ngrams, consume, TablePlan(), threads, progress, sink);
+        Builder builder(ngrams, consume, TablePlan(), threads, progress, sink);
         builder.run();
         return builder.table_;
     }
 
-    // What a file holds after `write`: see Bucketed::header, and an array for each order.
-    struct Written {
-        std::vector<std::uint64_t> header;
-        std::vector<bucketed::Section> sections;
-    };
-
-    // Builds the table in an open file, from `offset` on.
-    static Written write(SortedNgrams& ngrams, bool consume, int descriptor, std::uint64_t offset,
-                         const TablePlan& plan, unsigned threads, Progress& progress) {
+    // Builds the table in an open file, from `offset` on. What is returned has no lines.
+    static std::shared_ptr<Structure> write(Ngrams& ngrams, bool consume, int descriptor,
+                                            std::uint64_t offset, const TablePlan& plan,
+                                            unsigned threads, Progress& progress,
+                                            WrittenTable& written) {
         OutputFile file(descriptor);
         bucketed::FileSink sink(file, offset);
-        BucketedBuilder builder(ngrams, consume, plan, threads, progress, sink);
+        Builder builder(ngrams, consume, plan, threads, progress, sink);
         builder.run();
-        return {builder.table_->header(), sink.sections()};
+        written = {builder.table_->header(), sink.sections()};
+        return builder.table_;
     }
 
-  private:
-    using MiddleLine = bucketed::MiddleLine;
-    using LongestLine = bucketed::LongestLine;
+  protected:
+    using MiddleLine = typename Structure::Middle::Line;
+    using LongestLine = typename Structure::Longest::Line;
 
-    BucketedBuilder(SortedNgrams& ngrams, bool consume, const TablePlan& plan, unsigned threads,
-                    Progress& progress, bucketed::LineSink& sink)
+    LineTableBuilder(Ngrams& ngrams, bool consume, const TablePlan& plan, unsigned threads,
+                     Progress& progress, bucketed::LineSink& sink)
         : ngrams_(ngrams),
           consume_(consume),
           plan_(plan),
           threads_(std::max(1U, threads)),
           progress_(progress),
           sink_(sink),
-          table_(std::make_shared<Bucketed>()) {}
+          table_(std::make_shared<Structure>()) {}
 
     void run() {
         const std::size_t order = ngrams_.order();
@@ -154,57 +185,25 @@ class BucketedBuilder {
         const std::size_t words = ngrams_.levels[0].size();
         if (words == 0) throw InputError("cannot build a model without words");
         std::uint64_t total = 0;
-        for (const NgramLevel& level : ngrams_.levels) total += level.size();
+        for (const auto& level : ngrams_.levels) total += level.size();
         progress_.begin("table", total);
         table_->order_ = order;
         table_->vocabulary_size_ = words;
         table_->word_bits_ = std::max(1U, bit_width(words - 1));
-        begins_.resize(order);
-        if (order > 2 && has_doubtful_context()) mark_contexts();
-        place_unigrams();
+        self().prepare();
+        self().place_unigrams();
         std::uint64_t lower_slots = words;
         for (std::size_t k = 2; k < order; ++k) {
-            table_->middle_.push_back(place<Bucketed::Middle, MiddleLine>(k, lower_slots));
+            table_->middle_.push_back(place<MiddleLine>(k, lower_slots));
             lower_slots = table_->middle_.back().slots();
         }
         if (order > 1) {
-            table_->longest_ = place<Bucketed::Longest, LongestLine>(order, lower_slots);
+            table_->longest_ = place<LongestLine>(order, lower_slots);
         }
     }
 
-    // Whether some n-gram above order 1 with back-off 0 might begin a longer one. Its suffix then
-    // begins a longer one too, so the suffix's back-off or, at order 1, the bigrams tell. In a
-    // model of lmplz without pruning there is none, and the extra lookups are saved.
-    bool has_doubtful_context() {
-        for (std::size_t k = 2; k < ngrams_.order(); ++k) {
-            const NgramLevel& level = ngrams_.levels[k - 1];
-            const NgramLevel& lower = ngrams_.levels[k - 2];
-            std::atomic<bool> found{false};
-            for_tasks(level.size(), [&](std::size_t, std::size_t begin, std::size_t end) {
-                for (std::size_t i = begin; i < end; ++i) {
-                    if (level.log10_backoff[i] != 0 || lower.log10_backoff[level.suffix[i]] == 0)
-                        continue;
-                    found = true;
-                    return;
-                }
-                lower.log10_backoff.rest(level.suffix[begin], level.suffix[end - 1] + 1);
-                level.log10_backoff.rest(begin, end);
-                level.suffix.rest(begin, end);
-            });
-            if (found) return true;
-            if (k == 2 && has_zero_unigram_context()) return true;
-        }
-        return false;
-    }
-
-    // Words with back-off 0 that begin a bigram: their bigrams' extensions need a closer look.
-    bool has_zero_unigram_context() const {
-        const NgramLevel& unigrams = ngrams_.levels[0];
-        bool found = false;
-        visit(ngrams_.levels[1].word,
-              [&](std::uint32_t word) { found |= unigrams.log10_backoff[word] == 0; });
-        return found;
-    }
+    Builder& self() { return static_cast<Builder&>(*this); }
+    const Builder& self() const { return static_cast<const Builder&>(*this); }
 
     // Calls body(value) for all values, which leave memory then, as far as they are in a file.
     template <class Body>
@@ -214,62 +213,6 @@ class BucketedBuilder {
             for (std::size_t i = begin; i < end; ++i) body(values[i]);
             values.rest(begin, end);
         }
-    }
-
-    // Notes for every n-gram whether a longer one begins with it: looks at all prefixes.
-    void mark_contexts() {
-        Buffer<std::uint32_t> lower;
-        for (std::size_t k = 3; k <= ngrams_.order(); ++k) {
-            const Span<const std::uint32_t> lower_prefix =
-                k == 3 ? ngrams_.levels[1].word.span() : lower.span();
-            Buffer<std::uint32_t> prefix =
-                prefix_indices(ngrams_.levels, k, lower_prefix, threads_, progress_);
-            Buffer<unsigned char> begins(ngrams_.levels[k - 2].size(), 0);
-            for (std::size_t i = 0; i < prefix.size(); ++i) {
-                if (prefix[i] == kAbsent) {
-                    sorted_ngrams::refuse(k, i, "has a prefix that is absent");
-                }
-                begins[prefix[i]] = 1;
-            }
-            begins_[k - 2] = std::move(begins);
-            lower = std::move(prefix);
-        }
-    }
-
-    void place_unigrams() {
-        const NgramLevel& level = ngrams_.levels[0];
-        Buffer<bucketed::Unigram> unigrams(level.size());
-        const bool highest = ngrams_.order() == 1;
-        std::vector<bool> begins(level.size());
-        std::vector<bool> ends(level.size());
-        if (!highest) {
-            visit(ngrams_.levels[1].word, [&](std::uint32_t word) { begins[word] = true; });
-            visit(ngrams_.levels[1].suffix, [&](std::uint32_t word) { ends[word] = true; });
-        }
-        for (std::size_t word = 0; word < level.size(); ++word) {
-            const float backoff = highest ? 0.0F : level.log10_backoff[word];
-            unigrams[word] = {checked_prob(level, 1, word) | (ends[word] ? 0 : bucketed::kSign),
-                              backoff == 0 ? (begins[word] ? 0 : bucketed::kSign)
-                                           : bucketed::float_bits(backoff)};
-        }
-        sink_.put_unigrams(unigrams.span());
-        table_->owned_unigrams_ = std::move(unigrams);
-        table_->unigrams_ = table_->owned_unigrams_.data();
-        progress_.advance(level.size());
-        if (consume_) ngrams_.levels[0] = NgramLevel();
-    }
-
-    // The probability without its sign: checked, because the table cannot hold a positive one.
-    static std::uint32_t checked_prob(const NgramLevel& level, std::size_t order,
-                                      std::size_t index) {
-        const float prob = level.log10_prob[index];
-        if (!(prob <= 0)) refuse_prob(prob, order, index);
-        return bucketed::float_bits(prob) & ~bucketed::kSign;
-    }
-    [[noreturn]] static void refuse_prob(float prob, std::size_t order, std::size_t index) {
-        throw InputError("the " + std::to_string(order) + "-gram at index " +
-                         std::to_string(index) + " has log10 probability " + std::to_string(prob) +
-                         ": it must be at most 0");
     }
 
     // Calls body(task, begin, end) for consecutive ranges of 0..total, in parallel.
@@ -284,8 +227,8 @@ class BucketedBuilder {
         return (total + bucketed::kTaskNgrams - 1) / bucketed::kTaskNgrams;
     }
 
-    template <class Table, class Line>
-    Table place(std::size_t order, std::uint64_t lower_slots) {
+    template <class Line>
+    bucketed::LineTable<Line> place(std::size_t order, std::uint64_t lower_slots) {
         const std::size_t size = ngrams_.levels[order - 1].size();
         const unsigned key_bits =
             std::max(bucketed::kMinKeyBits, bit_width(lower_slots - 1) + table_->word_bits_);
@@ -297,8 +240,9 @@ class BucketedBuilder {
         }
         const double places = bucketed::kLoad * Line::kEntries;
         std::uint64_t lines = static_cast<std::uint64_t>(static_cast<double>(size) / places) + 1;
+        std::uint64_t allowance = Line::Remainder::kAllowance;
         while (true) {
-            lines = std::max(lines, exact_lines(key_bits));
+            lines = std::max(lines, exact_lines<Line>(key_bits));
             if (lines + bucketed::kHead > (std::uint64_t{1} << 32) / Line::kEntries) {
                 throw InputError("the model is too large for its table: order " +
                                  std::to_string(order) + " has " + std::to_string(size) +
@@ -306,25 +250,31 @@ class BucketedBuilder {
             }
             const bucketed::Hasher hasher(key_bits, table_->word_bits_, lines);
             std::uint32_t displacement = 0;
-            Level<Line> level(order, hasher);
-            if (fill(level, displacement) && hasher.is_exact(displacement)) {
+            Level<Line> level(order, hasher, Line::Remainder::of(hasher, allowance));
+            const bool filled = fill(level, displacement);
+            if (filled && hasher.is_exact(displacement, level.remainder.bits)) {
                 finish_level(level);
                 bucketed::Lines memory = sink_.end(lines + displacement);
                 const auto* const data = static_cast<const Line*>(memory.data());
                 table_->owned_lines_.push_back(std::move(memory));
-                return Table(hasher, data, size, displacement);
+                return {hasher, level.remainder, data, size, displacement};
             }
-            lines += lines / 4 + 1;
+            if (filled && hasher.is_exact(displacement, Line::Remainder::kMostBits)) {
+                allowance = displacement + 1;
+            } else {
+                lines += lines / 4 + 1;
+            }
         }
     }
 
-    // The fewest lines with which kDisplacementAllowance is exact.
+    // The fewest lines with which the allowance is exact.
+    template <class Line>
     static std::uint64_t exact_lines(unsigned key_bits) {
-        if (key_bits <= 32) return 1;
-        std::uint64_t lines = (std::uint64_t{bucketed::kDisplacementAllowance} + 2)
-                              << (key_bits - 32);
-        while (!bucketed::Hasher(key_bits, 1, lines).is_exact(bucketed::kDisplacementAllowance))
-            ++lines;
+        constexpr std::uint64_t kAllowance = Line::Remainder::kAllowance;
+        constexpr unsigned kMostBits = Line::Remainder::kMostBits;
+        if (key_bits <= kMostBits) return 1;
+        std::uint64_t lines = (kAllowance + 2) << (key_bits - kMostBits);
+        while (!bucketed::Hasher(key_bits, 1, lines).is_exact(kAllowance, kMostBits)) ++lines;
         return lines;
     }
 
@@ -333,11 +283,12 @@ class BucketedBuilder {
     // One level on its way into lines.
     template <class Line>
     struct Level {
-        Level(std::size_t order, const bucketed::Hasher& hasher)
-            : order(order), hasher(hasher), partitions(hasher.lines()) {}
+        Level(std::size_t order, const bucketed::Hasher& hasher, typename Line::Remainder remainder)
+            : order(order), hasher(hasher), remainder(remainder), partitions(hasher.lines()) {}
 
         std::size_t order;
         bucketed::Hasher hasher;
+        typename Line::Remainder remainder;
         bucketed::Partitions partitions;
         // The n-grams of a partition begin at bounds[p]; when they are in their lines, their slots
         // do, one after the other. Those of the partitions [first, end) are there.
@@ -413,7 +364,7 @@ class BucketedBuilder {
         for (const Passed<Line>& that : passed) {
             const std::uint32_t slot =
                 place_passed(level, partition + 1, head, that.ngram, displacement);
-            if (slot == Bucketed::Middle::kNone) return false;
+            if (slot == Structure::Middle::kNone) return false;
             level.slots(partition)[that.index] = slot;
         }
         return true;
@@ -489,7 +440,7 @@ class BucketedBuilder {
     // their suffixes' slots, as far as they are in files.
     template <class Body>
     void for_ngrams(std::size_t order, Body body) {
-        const NgramLevel& level = ngrams_.levels[order - 1];
+        const auto& level = ngrams_.levels[order - 1];
         for_tasks(level.size(), [&](std::size_t task, std::size_t begin, std::size_t end) {
             const std::size_t first = level.suffix[begin];  // the task may overwrite it
             const std::size_t last = level.suffix[end - 1];
@@ -501,7 +452,7 @@ class BucketedBuilder {
 
     template <class Line>
     bucketed::Probe probe_of(const Level<Line>& level, std::size_t index) const {
-        const NgramLevel& ngrams = ngrams_.levels[level.order - 1];
+        const auto& ngrams = ngrams_.levels[level.order - 1];
         const std::uint32_t suffix = ngrams.suffix[index];
         return level.hasher.probe(level.order == 2 ? suffix : lower_slots_[suffix],
                                   ngrams.word[index]);
@@ -510,8 +461,6 @@ class BucketedBuilder {
     // next[p]: where the next n-gram of partition p goes.
     void deal_range(const Level<MiddleLine>& level, std::size_t begin, std::size_t end,
                     std::uint32_t* next) const {
-        const NgramLevel& ngrams = ngrams_.levels[level.order - 1];
-        const unsigned char* const begins = begins_[level.order - 1].data();
         const Buffer<std::uint32_t>& above = ngrams_.levels[level.order].suffix;
         const std::uint32_t* extended =
             std::lower_bound(above.begin(), above.end(), static_cast<std::uint32_t>(begin));
@@ -523,15 +472,7 @@ class BucketedBuilder {
                 ++longer[*extended - from];
             }
             deal_batch(level, from, to, next, [&](std::size_t i, bucketed::Probe at) {
-                const std::uint32_t ends = longer[i - from];
-                // Unless contexts are doubtful, n-grams without back-off begin nothing.
-                const bool begins_longer = begins != nullptr && begins[i] != 0;
-                const std::uint32_t backoff = bucketed::float_bits(ngrams.log10_backoff[i]);
-                const std::uint32_t zero = begins_longer ? 0 : bucketed::kSign;
-                return bucketed::Dealt<MiddleLine>{
-                    at.remainder, at.line | bucketed::usage_class(ends) << bucketed::kClassShift,
-                    checked_prob(ngrams, level.order, i) | (ends != 0 ? 0 : bucketed::kSign),
-                    (backoff & ~bucketed::kSign) == 0 ? zero : backoff};
+                return self().middle_entry(level, i, at, longer[i - from]);
             });
         }
         above.rest(first_extended - above.begin(), extended - above.begin());
@@ -539,12 +480,10 @@ class BucketedBuilder {
 
     void deal_range(const Level<LongestLine>& level, std::size_t begin, std::size_t end,
                     std::uint32_t* next) const {
-        const NgramLevel& ngrams = ngrams_.levels[level.order - 1];
         for (std::size_t from = begin; from < end; from += kBatch) {
             deal_batch(level, from, std::min(from + kBatch, end), next,
                        [&](std::size_t i, bucketed::Probe at) {
-                           return bucketed::Dealt<LongestLine>{
-                               at.remainder, at.line, checked_prob(ngrams, level.order, i)};
+                           return self().longest_entry(level, i, at);
                        });
         }
     }
@@ -597,12 +536,12 @@ class BucketedBuilder {
         for (std::uint32_t home = 0; home < size; ++home) {
             place = std::max(place, home * kEntries);
             for (std::uint32_t c = 0; c < kClasses; ++c) {
-                place += std::exchange(next[home * kClasses + c], place);
+                const std::uint32_t members = std::exchange(next[home * kClasses + c], place);
+                place = bucketed::behind<Line>(place, c, members);
             }
         }
         for (std::uint32_t line = 0; line < size; ++line) {
-            const std::uint64_t value = level.hasher.first_value(first + line + 1);
-            bucketed::clear_line(lines[line], static_cast<std::uint32_t>(value));
+            lines[line].clear(empty_remainder(level, first + line));
         }
         std::uint32_t* const slots = level.slots(partition);  // over n-grams that are placed
         std::uint32_t farthest = 0;
@@ -611,7 +550,10 @@ class BucketedBuilder {
             if (i % kBatch == 0) {
                 const auto batch = std::min(count - i, std::uint32_t{kBatch});
                 for (std::uint32_t j = 0; j < batch; ++j) {
-                    places[j] = next[rank(dealt[i + j])]++;
+                    const std::uint32_t c = dealt[i + j].usage_class();
+                    std::uint32_t& place = next[rank(dealt[i + j])];
+                    places[j] = bucketed::fitting<Line>(place, c);
+                    place = places[j] + bucketed::width<Line>(c);
                     prefetch(lines + places[j] / kEntries);
                 }
             }
@@ -620,25 +562,26 @@ class BucketedBuilder {
             const std::uint32_t line = at / kEntries;
             const auto home = static_cast<std::uint32_t>(ngram.home() - first);
             for (std::uint32_t full = home; full < std::min(line, size); ++full) {
-                lines[full].set_overflowed(ngram.remainder);
+                lines[full].set_overflowed(ngram.passing());
             }
             if (line >= size) {
                 passed.push_back({at, i, ngram});
                 continue;
             }
             farthest = std::max(farthest, line - home);
-            bucketed::write_entry(lines[line], at % kEntries, ngram);
-            note_slot(ngram, slots + i, first * kEntries + at);
+            write_entry(lines[line], at % kEntries, ngram);
+            if constexpr (Line::kMiddle) {
+                slots[i] = static_cast<std::uint32_t>(first * kEntries + at);
+            }
         }
         std::sort(passed.begin(), passed.end());
         return farthest;
     }
 
-    static void note_slot(const bucketed::Dealt<MiddleLine>&, std::uint32_t* to,
-                          std::uint64_t slot) {
-        *to = static_cast<std::uint32_t>(slot);
+    template <class Line>
+    static std::uint32_t empty_remainder(const Level<Line>& level, std::uint64_t line) {
+        return level.remainder.cut(static_cast<std::uint32_t>(level.hasher.first_value(line + 1)));
     }
-    static void note_slot(const bucketed::Dealt<LongestLine>&, std::uint32_t*, std::uint64_t) {}
 
     // Puts an n-gram that passed the end of the partition before into the next line with room.
     // Returns its slot, or kNone.
@@ -648,47 +591,45 @@ class BucketedBuilder {
                                       std::uint32_t& displacement) {
         const std::uint64_t first = level.partitions.begin(partition);
         for (std::uint64_t line = first; line < first + bucketed::kHead; ++line) {
-            const auto empty = static_cast<std::uint32_t>(level.hasher.first_value(line + 1));
-            const std::uint32_t mask =
-                equal_lanes(head[line - first].remainder, empty) & bucketed::entry_mask<Line>();
+            std::uint32_t mask =
+                head[line - first].match(empty_remainder(level, line), level.remainder);
+            if (bucketed::width<Line>(ngram.usage_class()) == 2) mask &= mask >> 1;
             if (mask == 0) {
-                head[line - first].set_overflowed(ngram.remainder);
+                head[line - first].set_overflowed(ngram.passing());
                 continue;
             }
             const unsigned place = lowest_lane(mask);
             displacement = std::max(displacement, static_cast<std::uint32_t>(line - ngram.home()));
-            bucketed::write_entry(head[line - first], place, ngram);
+            write_entry(head[line - first], place, ngram);
             return static_cast<std::uint32_t>(line * Line::kEntries + place);
         }
-        return Bucketed::Middle::kNone;
+        return Structure::Middle::kNone;
     }
 
     // When a level is placed, the next one needs its slots, in suffix order again.
     void finish_level(Level<MiddleLine>& level) {
-        NgramLevel& ngrams = ngrams_.levels[level.order - 1];
+        auto& ngrams = ngrams_.levels[level.order - 1];
         Buffer<std::uint32_t> slots = std::move(level.all_slots);
         if (slots.empty()) {
             if (!consume_) slots.resize(ngrams.size());
             return_slots(level, consume_ ? ngrams.suffix.data() : slots.data());
             if (consume_) slots = std::move(ngrams.suffix);
         }
-        if (consume_) {
-            ngrams.log10_prob.clear();
-            ngrams.log10_backoff.clear();
-        }
+        self().finish_order(level.order, level.remainder);
         // The next level is dealt in memory that is free now, and in use already: a first touch
         // costs more than the dealing. The rest goes back to the system, which needs it for files.
         const Recycling recycling;
         std::swap(lower_slots_, slots);
         slots.clear();
         dealt_.clear();
-        if (consume_) ngrams = NgramLevel();
+        if (consume_) ngrams = {};
         reserve_dealt(level.order + 1,
                       std::min<std::uint64_t>(ngrams_.levels[level.order].size(),
                                               dealt_limit(sizeof(bucketed::Dealt<MiddleLine>))));
     }
     void finish_level(Level<LongestLine>& level) {
-        if (consume_) ngrams_.levels[level.order - 1] = NgramLevel();
+        self().finish_order(level.order, level.remainder);
+        if (consume_) ngrams_.levels[level.order - 1] = {};
     }
 
     // The slots of the partitions that are dealt, and of the waiting one, go to their n-grams'
@@ -722,16 +663,144 @@ class BucketedBuilder {
         dealt_.resize(ngrams * (bytes / sizeof(std::uint32_t)));
     }
 
-    SortedNgrams& ngrams_;
+    Ngrams& ngrams_;
     bool consume_;
     const TablePlan& plan_;
     unsigned threads_;
     Progress& progress_;
     bucketed::LineSink& sink_;
-    std::shared_ptr<Bucketed> table_;
+    std::shared_ptr<Structure> table_;
+    Buffer<std::uint32_t> lower_slots_;  // of each n-gram of the order below
+    Buffer<std::uint32_t> dealt_;        // memory of Level::dealt, of each level in turn
+};
+
+class BucketedBuilder : public LineTableBuilder<BucketedBuilder, Bucketed, SortedNgrams> {
+  private:
+    using Base = LineTableBuilder<BucketedBuilder, Bucketed, SortedNgrams>;
+    friend Base;
+    using Base::Base;
+
+    void prepare() {
+        begins_.resize(ngrams_.order());
+        if (ngrams_.order() > 2 && has_doubtful_context()) mark_contexts();
+    }
+
+    bucketed::Dealt<MiddleLine> middle_entry(const Level<MiddleLine>& level, std::size_t i,
+                                             bucketed::Probe at, std::uint32_t longer) const {
+        const NgramLevel& ngrams = ngrams_.levels[level.order - 1];
+        // Unless contexts are doubtful, n-grams without back-off begin nothing.
+        const Buffer<unsigned char>& begins = begins_[level.order - 1];
+        const bool begins_longer = !begins.empty() && begins[i] != 0;
+        const std::uint32_t backoff = bucketed::float_bits(ngrams.log10_backoff[i]);
+        const std::uint32_t zero = begins_longer ? 0 : bucketed::kSign;
+        return {at.remainder, at.line | bucketed::usage_class(longer) << bucketed::kClassShift,
+                checked_prob(ngrams, level.order, i) | (longer != 0 ? 0 : bucketed::kSign),
+                (backoff & ~bucketed::kSign) == 0 ? zero : backoff};
+    }
+
+    bucketed::Dealt<LongestLine> longest_entry(const Level<LongestLine>& level, std::size_t i,
+                                               bucketed::Probe at) const {
+        return {at.remainder, at.line,
+                checked_prob(ngrams_.levels[level.order - 1], level.order, i)};
+    }
+
+    void finish_order(std::size_t order, bucketed::WholeRemainder) {
+        if (!consume_) return;
+        ngrams_.levels[order - 1].log10_prob = Buffer<float>();
+        ngrams_.levels[order - 1].log10_backoff = Buffer<float>();
+    }
+
+    // Whether some n-gram above order 1 with back-off 0 might begin a longer one. Its suffix then
+    // begins a longer one too, so the suffix's back-off or, at order 1, the bigrams tell. In a
+    // model of lmplz without pruning there is none, and the extra lookups are saved.
+    bool has_doubtful_context() {
+        for (std::size_t k = 2; k < ngrams_.order(); ++k) {
+            const NgramLevel& level = ngrams_.levels[k - 1];
+            const NgramLevel& lower = ngrams_.levels[k - 2];
+            std::atomic<bool> found{false};
+            for_tasks(level.size(), [&](std::size_t, std::size_t begin, std::size_t end) {
+                for (std::size_t i = begin; i < end; ++i) {
+                    if (level.log10_backoff[i] != 0 || lower.log10_backoff[level.suffix[i]] == 0)
+                        continue;
+                    found = true;
+                    return;
+                }
+                lower.log10_backoff.rest(level.suffix[begin], level.suffix[end - 1] + 1);
+                level.log10_backoff.rest(begin, end);
+                level.suffix.rest(begin, end);
+            });
+            if (found) return true;
+            if (k == 2 && has_zero_unigram_context()) return true;
+        }
+        return false;
+    }
+
+    // Words with back-off 0 that begin a bigram: their bigrams' extensions need a closer look.
+    bool has_zero_unigram_context() const {
+        const NgramLevel& unigrams = ngrams_.levels[0];
+        bool found = false;
+        visit(ngrams_.levels[1].word,
+              [&](std::uint32_t word) { found |= unigrams.log10_backoff[word] == 0; });
+        return found;
+    }
+
+    // Notes for every n-gram whether a longer one begins with it: looks at all prefixes.
+    void mark_contexts() {
+        Buffer<std::uint32_t> lower;
+        for (std::size_t k = 3; k <= ngrams_.order(); ++k) {
+            const Span<const std::uint32_t> lower_prefix =
+                k == 3 ? ngrams_.levels[1].word.span() : lower.span();
+            Buffer<std::uint32_t> prefix =
+                prefix_indices(ngrams_.levels, k, lower_prefix, threads_, progress_);
+            Buffer<unsigned char> begins(ngrams_.levels[k - 2].size(), 0);
+            for (std::size_t i = 0; i < prefix.size(); ++i) {
+                if (prefix[i] == kAbsent) {
+                    sorted_ngrams::refuse(k, i, "has a prefix that is absent");
+                }
+                begins[prefix[i]] = 1;
+            }
+            begins_[k - 2] = std::move(begins);
+            lower = std::move(prefix);
+        }
+    }
+
+    void place_unigrams() {
+        const NgramLevel& level = ngrams_.levels[0];
+        Buffer<bucketed::Unigram> unigrams(level.size());
+        const bool highest = ngrams_.order() == 1;
+        std::vector<bool> begins(level.size());
+        std::vector<bool> ends(level.size());
+        if (!highest) {
+            visit(ngrams_.levels[1].word, [&](std::uint32_t word) { begins[word] = true; });
+            visit(ngrams_.levels[1].suffix, [&](std::uint32_t word) { ends[word] = true; });
+        }
+        for (std::size_t word = 0; word < level.size(); ++word) {
+            const float backoff = highest ? 0.0F : level.log10_backoff[word];
+            unigrams[word] = {checked_prob(level, 1, word) | (ends[word] ? 0 : bucketed::kSign),
+                              backoff == 0 ? (begins[word] ? 0 : bucketed::kSign)
+                                           : bucketed::float_bits(backoff)};
+        }
+        sink_.put_unigrams(unigrams.data(), unigrams.bytes());
+        table_->owned_unigrams_ = std::move(unigrams);
+        table_->unigrams_ = table_->owned_unigrams_.data();
+        progress_.advance(level.size());
+        if (consume_) ngrams_.levels[0] = NgramLevel();
+    }
+
+    // The probability without its sign: checked, because the table cannot hold a positive one.
+    static std::uint32_t checked_prob(const NgramLevel& level, std::size_t order,
+                                      std::size_t index) {
+        const float prob = level.log10_prob[index];
+        if (!(prob <= 0)) refuse_prob(prob, order, index);
+        return bucketed::float_bits(prob) & ~bucketed::kSign;
+    }
+    [[noreturn]] static void refuse_prob(float prob, std::size_t order, std::size_t index) {
+        throw InputError("the " + std::to_string(order) + "-gram at index " +
+                         std::to_string(index) + " has log10 probability " + std::to_string(prob) +
+                         ": it must be at most 0");
+    }
+
     std::vector<Buffer<unsigned char>> begins_;  // whether n-grams begin longer ones, if doubtful
-    Buffer<std::uint32_t> lower_slots_;          // of each n-gram of the order below
-    Buffer<std::uint32_t> dealt_;                // memory of Level::dealt, of each level in turn
 };
 
 }  // namespace ngram

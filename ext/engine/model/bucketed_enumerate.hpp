@@ -1,5 +1,6 @@
-// The structure `bucketed` (bucketed.hpp) back to n-grams in suffix order: exactly those it was
-// built from, in the same order. Line order -> suffix order, level by level.
+// Tables of lines (bucketed.hpp) back to n-grams in suffix order: exactly those they were built
+// from, in the same order. Line order -> suffix order, level by level. The structure `fast` has an
+// enumerator of its own with the same steps: fast_enumerate.hpp.
 //
 // A place gives its mixed value back (the home lies at most max_displacement lines before it, so
 // the remainder names one value), the mix is invertible, and the key is the suffix's slot and the
@@ -10,7 +11,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "base/buffer.hpp"
@@ -22,35 +22,41 @@
 
 namespace ngram {
 
-class BucketedEnumerator {
+// The steps that are the same for every structure of lines. `Enumerator` derives from this and says
+// what becomes of the values: read_unigrams(), begin_level(order, size) and
+// put(order, index, values), which many threads call.
+template <class Enumerator, class Structure, class Ngrams>
+class LineTableEnumerator {
   public:
-    static std::shared_ptr<SortedNgrams> enumerate(const Bucketed& table, unsigned threads,
-                                                   Progress& progress) {
+    static std::shared_ptr<Ngrams> enumerate(const Structure& table, unsigned threads,
+                                             Progress& progress) {
         const Recycling recycling;
-        BucketedEnumerator enumerator(table, threads, progress);
+        Enumerator enumerator(table, threads, progress);
         enumerator.run();
         return enumerator.ngrams_;
     }
 
-  private:
+  protected:
     // An n-gram between its line and its index.
+    template <class Line>
     struct Found {
         std::uint32_t suffix;
         std::uint32_t word;
-        std::uint32_t prob_bits;
-        std::uint32_t backoff_bits;
         std::uint32_t slot;
+        typename Line::Values values;
     };
 
     static constexpr std::uint32_t kEmpty = 0xffffffffU;
     static constexpr std::uint64_t kTaskLines = 1 << 14;
     static constexpr std::size_t kMaxPartitions = 2048;
 
-    BucketedEnumerator(const Bucketed& table, unsigned threads, Progress& progress)
+    LineTableEnumerator(const Structure& table, unsigned threads, Progress& progress)
         : table_(table),
           threads_(threads),
           progress_(progress),
-          ngrams_(std::make_shared<SortedNgrams>()) {}
+          ngrams_(std::make_shared<Ngrams>()) {}
+
+    Enumerator& self() { return static_cast<Enumerator&>(*this); }
 
     [[noreturn]] static void refuse(std::size_t order, std::uint64_t line) {
         throw ModelFileError("the model's n-gram table is damaged: line " + std::to_string(line) +
@@ -58,30 +64,14 @@ class BucketedEnumerator {
                              " holds no n-gram of this model. Save or download the model again");
     }
 
-    static float prob_of(std::uint32_t bits) {
-        const std::uint32_t magnitude = bits & ~bucketed::kSign;
-        return bucketed::bits_float(magnitude == 0 ? 0 : magnitude | bucketed::kSign);
-    }
-    static float backoff_of(std::uint32_t bits) {
-        return bucketed::bits_float(bits == bucketed::kSign ? 0 : bits);
-    }
-
     void run() {
         const std::size_t order = table_.order();
         ngrams_->levels.resize(order);
         std::uint64_t total = 0;
-        for (const Bucketed::OrderStatistics& row : table_.memory_statistics()) total += row.ngrams;
+        for (const bucketed::OrderStatistics& row : table_.memory_statistics()) total += row.ngrams;
         progress_.begin("n-grams", total);
-        NgramLevel& unigrams = ngrams_->levels[0];
-        const std::size_t words = table_.vocabulary_size();
-        unigrams.log10_prob.resize(words);
-        unigrams.log10_backoff.resize(order > 1 ? words : 0);
-        for (std::size_t word = 0; word < words; ++word) {
-            const bucketed::Unigram& values = table_.unigram(static_cast<std::uint32_t>(word));
-            unigrams.log10_prob[word] = prob_of(values.prob_bits);
-            if (order > 1) unigrams.log10_backoff[word] = backoff_of(values.backoff_bits);
-        }
-        progress_.advance(words);
+        self().read_unigrams();
+        progress_.advance(table_.vocabulary_size());
         for (std::size_t k = 2; k < order; ++k) read_level(k, table_.middle(k));
         if (order > 1) read_level(order, table_.longest());
     }
@@ -99,7 +89,7 @@ class BucketedEnumerator {
         parallel_for(tasks, threads_, progress_, [&](std::size_t task, unsigned) {
             std::uint32_t* const counts = starts.data() + task * partitions;
             for_each_entry(order, lines, task,
-                           [&](const Found& found) { ++counts[found.suffix >> shift]; });
+                           [&](const Found<Line>& found) { ++counts[found.suffix >> shift]; });
         });
         std::vector<std::uint32_t> bounds(partitions + 1, 0);
         std::uint32_t sum = 0;
@@ -112,41 +102,35 @@ class BucketedEnumerator {
             }
         }
         bounds[partitions] = sum;
-        Buffer<Found> dealt(sum);
+        Buffer<Found<Line>> dealt(sum);
         parallel_for(tasks, threads_, progress_, [&](std::size_t task, unsigned) {
             std::uint32_t* const next = starts.data() + task * partitions;
-            for_each_entry(order, lines, task, [&](const Found& found) {
+            for_each_entry(order, lines, task, [&](const Found<Line>& found) {
                 dealt[next[found.suffix >> shift]++] = found;
             });
         });
 
-        constexpr bool kMiddle = std::is_same_v<Line, bucketed::MiddleLine>;
-        NgramLevel& level = ngrams_->levels[order - 1];
+        auto& level = ngrams_->levels[order - 1];
         level.word.resize(sum);
         level.suffix.resize(sum);
-        level.log10_prob.resize(sum);
-        level.log10_backoff.resize(kMiddle ? sum : 0);
+        self().begin_level(order, sum);
         Buffer<std::uint32_t> indices;
-        if (kMiddle) {
+        if (Line::kMiddle) {
             indices.resize(static_cast<std::size_t>(lines.slots()));
             std::fill(indices.begin(), indices.end(), kEmpty);
         }
         parallel_for(partitions, threads_, progress_, [&](std::size_t p, unsigned) {
-            const Found* const part = dealt.data() + bounds[p];
+            const Found<Line>* const part = dealt.data() + bounds[p];
             const std::size_t size = bounds[p + 1] - bounds[p];
             const std::vector<std::uint64_t> sorted =
-                sort_part(order, part, size, static_cast<std::uint32_t>(p << shift), 1U << shift,
-                          Line::kEntries);
+                sort_part(order, part, size, static_cast<std::uint32_t>(p << shift), 1U << shift);
             for (std::size_t j = 0; j < size; ++j) {
-                const Found& found = part[static_cast<std::uint32_t>(sorted[j])];
+                const Found<Line>& found = part[static_cast<std::uint32_t>(sorted[j])];
                 const std::uint32_t i = bounds[p] + static_cast<std::uint32_t>(j);
                 level.word[i] = found.word;
                 level.suffix[i] = found.suffix;
-                level.log10_prob[i] = prob_of(found.prob_bits);
-                if (kMiddle) {
-                    level.log10_backoff[i] = backoff_of(found.backoff_bits);
-                    indices[found.slot] = i;
-                }
+                self().put(order, i, found.values);
+                if (Line::kMiddle) indices[found.slot] = i;
             }
             progress_.advance(size);
         });
@@ -155,9 +139,10 @@ class BucketedEnumerator {
 
     // The n-grams of one partition in suffix order, each as word << 32 | index in `part`. Their
     // suffixes are first_suffix .. first_suffix + suffixes - 1; most have few words before them.
-    static std::vector<std::uint64_t> sort_part(std::size_t order, const Found* part,
+    template <class Line>
+    static std::vector<std::uint64_t> sort_part(std::size_t order, const Found<Line>* part,
                                                 std::size_t size, std::uint32_t first_suffix,
-                                                std::uint32_t suffixes, unsigned entries) {
+                                                std::uint32_t suffixes) {
         std::vector<std::uint32_t> ends(suffixes + 1, 0);
         for (std::size_t i = 0; i < size; ++i) ++ends[part[i].suffix - first_suffix + 1];
         for (std::uint32_t s = 0; s < suffixes; ++s) ends[s + 1] += ends[s];
@@ -171,7 +156,8 @@ class BucketedEnumerator {
             std::sort(sorted.begin() + begin, sorted.begin() + ends[s]);
             for (std::uint32_t j = begin + 1; j < ends[s]; ++j) {
                 if (sorted[j - 1] >> 32 == sorted[j] >> 32) {
-                    refuse(order, part[static_cast<std::uint32_t>(sorted[j])].slot / entries);
+                    refuse(order,
+                           part[static_cast<std::uint32_t>(sorted[j])].slot / Line::kEntries);
                 }
             }
             begin = ends[s];
@@ -196,16 +182,11 @@ class BucketedEnumerator {
         for (std::uint64_t from = task * kTaskLines; from < end; from += kTogether) {
             std::size_t count = 0;
             for (std::uint64_t at = from; at < std::min(end, from + kTogether); ++at) {
-                const Line& line = lines.lines()[at];
-                const std::uint64_t low =
-                    hasher.first_value(at - std::min<std::uint64_t>(at, lines.max_displacement()));
                 const std::uint64_t high = hasher.first_value(at + 1);
                 for (unsigned place = 0; place < Line::kEntries; ++place) {
-                    const std::uint64_t value =
-                        low + static_cast<std::uint32_t>(line.remainder[place] -
-                                                         static_cast<std::uint32_t>(low));
-                    if (value == high) continue;  // an empty place
-                    if (value > high || value >> hasher.key_bits() != 0) refuse(order, at);
+                    if (!lines.holds(at, place)) continue;
+                    const std::uint64_t value = lines.value_at(at, place);
+                    if (value >= high || value >> hasher.key_bits() != 0) refuse(order, at);
                     const std::uint64_t key = hasher.unmix(value);
                     const std::uint64_t slot = key >> hasher.word_bits();
                     if (slot < lower_indices_.size()) prefetch(&lower_indices_[slot]);
@@ -214,15 +195,15 @@ class BucketedEnumerator {
             }
             for (std::size_t i = 0; i < count; ++i) {
                 const Place& found = places[i];
-                use(entry_of(order, found.key, hasher.word_bits(), lines.lines()[found.line],
-                             found.line, found.place));
+                use(entry_of(order, lines, found.key, found.line, found.place));
             }
         }
     }
 
     template <class Line>
-    Found entry_of(std::size_t order, std::uint64_t key, unsigned word_bits, const Line& line,
-                   std::uint64_t at, unsigned place) const {
+    Found<Line> entry_of(std::size_t order, const bucketed::LineTable<Line>& lines,
+                         std::uint64_t key, std::uint64_t at, unsigned place) const {
+        const unsigned word_bits = lines.hasher().word_bits();
         const std::uint64_t word = key & ((std::uint64_t{1} << word_bits) - 1);
         const std::uint64_t suffix_slot = key >> word_bits;
         const std::uint64_t slots = order == 2 ? table_.vocabulary_size() : lower_indices_.size();
@@ -230,19 +211,58 @@ class BucketedEnumerator {
         const std::uint32_t suffix =
             order == 2 ? static_cast<std::uint32_t>(suffix_slot) : lower_indices_[suffix_slot];
         if (order > 2 && suffix == kEmpty) refuse(order, at);
-        std::uint32_t backoff_bits = 0;
-        if constexpr (std::is_same_v<Line, bucketed::MiddleLine>) {
-            backoff_bits = line.backoff_bits[place];
-        }
-        return {suffix, static_cast<std::uint32_t>(word), line.prob_bits[place], backoff_bits,
-                static_cast<std::uint32_t>(at * Line::kEntries + place)};
+        const auto slot = static_cast<std::uint32_t>(at * Line::kEntries + place);
+        return {suffix, static_cast<std::uint32_t>(word), slot, lines.values(slot)};
     }
 
-    const Bucketed& table_;
+    const Structure& table_;
     unsigned threads_;
     Progress& progress_;
-    std::shared_ptr<SortedNgrams> ngrams_;
+    std::shared_ptr<Ngrams> ngrams_;
     Buffer<std::uint32_t> lower_indices_;  // by slot of the order below; kEmpty where nothing is
+};
+
+class BucketedEnumerator : public LineTableEnumerator<BucketedEnumerator, Bucketed, SortedNgrams> {
+  private:
+    using Base = LineTableEnumerator<BucketedEnumerator, Bucketed, SortedNgrams>;
+    friend Base;
+    using Base::Base;
+
+    static float prob_of(std::uint32_t bits) {
+        const std::uint32_t magnitude = bits & ~bucketed::kSign;
+        return bucketed::bits_float(magnitude == 0 ? 0 : magnitude | bucketed::kSign);
+    }
+    static float backoff_of(std::uint32_t bits) {
+        return bucketed::bits_float(bits == bucketed::kSign ? 0 : bits);
+    }
+
+    void read_unigrams() {
+        NgramLevel& unigrams = ngrams_->levels[0];
+        const std::size_t words = table_.vocabulary_size();
+        const bool highest = table_.order() == 1;
+        unigrams.log10_prob.resize(words);
+        unigrams.log10_backoff.resize(highest ? 0 : words);
+        for (std::size_t word = 0; word < words; ++word) {
+            const bucketed::Unigram& values = table_.unigram(static_cast<std::uint32_t>(word));
+            unigrams.log10_prob[word] = prob_of(values.prob_bits);
+            if (!highest) unigrams.log10_backoff[word] = backoff_of(values.backoff_bits);
+        }
+    }
+
+    void begin_level(std::size_t order, std::size_t size) {
+        NgramLevel& level = ngrams_->levels[order - 1];
+        level.log10_prob.resize(size);
+        level.log10_backoff.resize(order < table_.order() ? size : 0);
+    }
+
+    void put(std::size_t order, std::size_t i, const bucketed::MiddleLine::Values& values) {
+        NgramLevel& level = ngrams_->levels[order - 1];
+        level.log10_prob[i] = prob_of(values.prob_bits);
+        level.log10_backoff[i] = backoff_of(values.backoff_bits);
+    }
+    void put(std::size_t order, std::size_t i, const bucketed::LongestLine::Values& values) {
+        ngrams_->levels[order - 1].log10_prob[i] = prob_of(values.prob_bits);
+    }
 };
 
 }  // namespace ngram

@@ -57,7 +57,7 @@ class Partitions {
 class LineSink {
   public:
     virtual ~LineSink() = default;
-    virtual void put_unigrams(Span<const Unigram> unigrams) = 0;
+    virtual void put_unigrams(const void* unigrams, std::size_t bytes) = 0;
     // Begins an order, or the same once more with other partitions.
     virtual void begin(const Partitions& partitions, unsigned workers) = 0;
     // Where `worker` puts the lines of a partition, which it does before it asks for another.
@@ -71,7 +71,7 @@ class LineSink {
 
 class MemorySink : public LineSink {
   public:
-    void put_unigrams(Span<const Unigram>) override {}  // the table has them
+    void put_unigrams(const void*, std::size_t) override {}  // the table has them
     void begin(const Partitions& partitions, unsigned) override {
         partitions_ = partitions;
         lines_ = Lines();  // before there are others
@@ -102,13 +102,12 @@ class FileSink : public LineSink {
 
     const std::vector<Section>& sections() const { return sections_; }
 
-    void put_unigrams(Span<const Unigram> unigrams) override {
+    void put_unigrams(const void* unigrams, std::size_t bytes) override {
         static constexpr char kZeros[kLine] = {};
-        const std::size_t bytes = unigrams.size() * sizeof(Unigram);
         const std::size_t filling = (kLine - bytes % kLine) % kLine;
-        file_.write(offset_, unigrams.data(), bytes);
+        file_.write(offset_, unigrams, bytes);
         file_.write(offset_ + bytes, kZeros, filling);
-        sections_.push_back({bytes, crc32(kZeros, filling, crc32(unigrams.data(), bytes))});
+        sections_.push_back({bytes, crc32(kZeros, filling, crc32(unigrams, bytes))});
         offset_ += bytes + filling;
     }
 

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/buffer.hpp"
+#include "prediction/ngram_reader.hpp"
 #include "prediction/successors.hpp"
 
 namespace ngram {
@@ -111,11 +112,12 @@ class Predictor {
         }
     }
 
-    // The contexts that the model has: slots[j] is the n-gram h_j .. h_1, weights[k] what an
-    // n-gram of length k is multiplied with; 1 <= j <= depth, 1 <= k <= depth + 1.
+    // The contexts that the model has: slots[j] is the n-gram h_j .. h_1, firsts[j] its first word
+    // and what it brings as a context, weights[k] what an n-gram of length k is multiplied with;
+    // 1 <= j <= depth, 1 <= k <= depth + 1.
     struct Context {
         std::size_t depth = 0;
-        std::vector<std::uint32_t> words{0};
+        std::vector<FirstWord> firsts{{0}};
         std::vector<std::uint64_t> slots{0};
         std::vector<double> weights;
     };
@@ -127,11 +129,11 @@ class Predictor {
         for (std::size_t j = 1; j <= longest; ++j) {
             const std::uint32_t word = ids[ids.size() - j];
             if (word >= vocabulary_size()) break;
-            const auto found =
-                j == 1 ? reader_.unigram(word) : reader_.find(j, context.slots[j - 1], word);
+            const FoundNgram found =
+                j == 1 ? reader_.unigram(word) : reader_.find(j, {context.slots[j - 1]}, {word});
             if (!found) break;
             context.depth = j;
-            context.words.push_back(word);
+            context.firsts.push_back({word, found.context});
             context.slots.push_back(found.slot);
             backoffs.push_back(linear(found.log10_backoff));
         }
@@ -169,7 +171,7 @@ class Predictor {
         float log10_prob = found.log10_prob;
         const std::size_t last = look_further ? context.depth + 1 : order;
         while (k < last && found.extends_left) {
-            found = reader_.find(k + 1, found.slot, context.words[k]);
+            found = reader_.find(k + 1, found.suffix(), context.firsts[k]);
             if (!found) break;
             ++k;
             if (k <= order) log10_prob = found.log10_prob;
@@ -182,7 +184,7 @@ class Predictor {
         std::size_t k = 1;
         float log10_prob = found.log10_prob;
         while (k <= context.depth && found.extends_left) {
-            found = reader_.find(k + 1, found.slot, context.words[k]);
+            found = reader_.find(k + 1, found.suffix(), context.firsts[k]);
             if (!found) break;
             log10_prob = found.log10_prob;
             ++k;
@@ -235,7 +237,7 @@ class Predictor {
 
     struct Candidate {
         std::uint32_t word;
-        std::uint64_t slot;
+        Suffix ngram;  // the longest one so far that ends in the word
     };
 
     // The words that may have an n-gram of two words after the context: the successors of its last
@@ -245,8 +247,9 @@ class Predictor {
         if (successors_ == nullptr) {
             candidates.reserve(vocabulary_size());
             for (std::size_t w = 0; w < vocabulary_size(); ++w) {
-                const auto unigram = reader_.unigram(static_cast<std::uint32_t>(w));
-                if (unigram.extends_left) candidates.push_back({static_cast<std::uint32_t>(w), w});
+                const auto word = static_cast<std::uint32_t>(w);
+                const FoundNgram unigram = reader_.unigram(word);
+                if (unigram.extends_left) candidates.push_back({word, unigram.suffix()});
             }
             return candidates;
         }
@@ -254,7 +257,7 @@ class Predictor {
         candidates.resize(end - begin);
         for (std::uint64_t i = begin; i < end; ++i) {
             const std::uint32_t word = successors_->word(2, i);
-            candidates[i - begin] = {word, word};
+            candidates[i - begin] = {word, reader_.unigram(word).suffix()};
         }
         return candidates;
     }
@@ -267,17 +270,17 @@ class Predictor {
         if (context.depth == 0) return;
         Buffer<Candidate> candidates = bigram_candidates(context);
         for (std::size_t k = 2; k <= context.depth + 1 && !candidates.empty(); ++k) {
-            const std::uint32_t first = context.words[k - 1];
+            const FirstWord& first = context.firsts[k - 1];
             std::size_t kept = 0;
             for (std::size_t i = 0; i < candidates.size(); ++i) {
                 if (i + kAhead < candidates.size()) {
-                    reader_.prefetch(k, candidates[i + kAhead].slot, first);
+                    reader_.prefetch(k, candidates[i + kAhead].ngram.slot, first.word);
                 }
-                const Candidate candidate = candidates[i];
-                const auto found = reader_.find(k, candidate.slot, first);
+                const std::uint32_t word = candidates[i].word;
+                const FoundNgram found = reader_.find(k, candidates[i].ngram, first);
                 if (!found) continue;
-                visit(k, candidate.word, found.log10_prob);
-                if (found.extends_left) candidates[kept++] = {candidate.word, found.slot};
+                visit(k, word, found.log10_prob);
+                if (found.extends_left) candidates[kept++] = {word, found.suffix()};
             }
             candidates.resize(kept);
         }

@@ -198,7 +198,8 @@ class Sampler {
                 words.push_back({static_cast<std::uint32_t>(w), probabilities[w]});
             }
         }
-        std::sort(words.begin(), words.end(), better);
+        std::sort(words.begin(), words.end(),
+                  [](const Prediction& a, const Prediction& b) { return better(a, b); });
         return words;
     }
 

@@ -170,7 +170,7 @@ Links link(const Reader& reader, std::size_t order, const Links& below, unsigned
         const std::size_t end = std::min(slots, (task + 1) * kBlock);
         reader.for_each(
             order, task * kBlock, end,
-            [&](std::uint64_t slot, std::uint64_t suffix, std::uint32_t word, float) {
+            [&](std::uint64_t slot, std::uint64_t suffix, std::uint32_t word) {
                 if (suffix >= reader.slots(order - 1) || word >= reader.vocabulary_size()) {
                     throw unreadable(order);
                 }
@@ -184,9 +184,9 @@ Links link(const Reader& reader, std::size_t order, const Links& below, unsigned
                 reader.prefetch(order - 1, open.back().context, word);
             });
         for (const Open& item : open) {
-            const auto context = reader.find(order - 1, item.context, item.word);
-            if (!context) throw unreadable(order);
-            links.context[item.slot] = static_cast<std::uint32_t>(context.slot);
+            const std::uint32_t context = reader.locate(order - 1, item.context, item.word);
+            if (context == Reader::kNone) throw unreadable(order);
+            links.context[item.slot] = context;
         }
     });
     return links;
@@ -199,8 +199,8 @@ struct Lists {
 };
 
 template <class Reader>
-Lists sort_lists(const Reader& reader, std::size_t order, const Links& links, unsigned threads,
-                 Progress& progress) {
+Lists sort_lists(const Reader& reader, std::size_t order, const Links& links,
+                 const typename Reader::SlotProbs& probs, unsigned threads, Progress& progress) {
     const std::size_t contexts = reader.slots(order - 1);
     Lists lists;
     lists.starts = Buffer<std::uint64_t>(contexts + 1, 0);
@@ -211,9 +211,9 @@ Lists sort_lists(const Reader& reader, std::size_t order, const Links& links, un
     for (std::uint64_t& start : lists.starts) total += std::exchange(start, total);
     lists.keys.resize(total);
     reader.for_each(order, 0, reader.slots(order),
-                    [&](std::uint64_t slot, std::uint64_t, std::uint32_t, float log10_prob) {
+                    [&](std::uint64_t slot, std::uint64_t, std::uint32_t) {
                         const std::uint64_t index = lists.starts[links.context[slot]]++;
-                        lists.keys[index] = sort_key(log10_prob, links.last[slot]);
+                        lists.keys[index] = sort_key(probs[slot], links.last[slot]);
                     });
     // Every start has moved to its list's end, which is the next list's start.
     std::memmove(lists.starts.data() + 1, lists.starts.data(), contexts * sizeof(std::uint64_t));
@@ -252,13 +252,15 @@ std::vector<SuccessorStorage> build_successors(const Reader& reader, unsigned th
     progress.advance(1);
 
     successors::Links links;
+    typename Reader::SlotProbs probs;
     for (std::size_t order = 2; order <= reader.order(); ++order) {
         if (reader.slots(order) >= successors::kNoContext) {
             throw InputError("cannot build successor lists: order " + std::to_string(order) +
                              " has more than 4294967294 slots");
         }
         links = successors::link(reader, order, links, threads, progress);
-        const auto lists = successors::sort_lists(reader, order, links, threads, progress);
+        probs = typename Reader::SlotProbs(reader, order, links.context, probs, threads, progress);
+        const auto lists = successors::sort_lists(reader, order, links, probs, threads, progress);
         orders[order - 1].words = successors::pack_words(lists.keys, width, threads, progress);
         orders[order - 1].starts = MonotoneInts::encode(lists.starts.span(), lists.keys.size());
         progress.advance(1);

@@ -21,10 +21,12 @@
 
 #include "base/buffer.hpp"
 #include "model/bucketed.hpp"
+#include "scoring/batch_values.hpp"
 
 namespace ngram {
 
-// Scores blocks of a stream of sentences. One per thread. Structure: see bucketed.hpp.
+// Scores blocks of a stream of sentences. One per thread. Structure: see bucketed.hpp, and
+// batch_values.hpp for what its values mean.
 template <class Structure>
 class BatchScorer {
   public:
@@ -41,6 +43,7 @@ class BatchScorer {
           log10_prob_(capacity_),
           length_(capacity_),
           backoffs_(order_ * (capacity_ + 1)),
+          values_(table, capacity_),
           work_(kQueue * capacity_ + 1),
           probes_(kQueue * capacity_ + 1),
           extendable_(capacity_) {
@@ -79,6 +82,7 @@ class BatchScorer {
 
   private:
     using Probe = bucketed::Probe;
+    using Values = BatchValues<Structure>;
     static constexpr std::uint32_t kSign = bucketed::kSign;
     static constexpr std::size_t kQueue = 3;    // room for lookups that go on to the next line
     static constexpr std::size_t kAhead = 24;   // lookups under way; 12 and 48 are slower
@@ -102,6 +106,7 @@ class BatchScorer {
             std::fill(backoffs(k) + 1, backoffs(k) + 1 + count, kSign);
         }
         if (order_ > 1 && pending != 0) look_up_longest(pending);
+        values_.finish(log10_prob_.data(), count);
         add_backoffs(count);
         carry(count);
     }
@@ -113,26 +118,17 @@ class BatchScorer {
     // Returns how many bigrams to seek; they are in extendable_.
     std::size_t look_up_unigrams(std::size_t count) {
         const std::uint32_t* const words = this->words();
-        if (order_ == 1) {
-            for (std::size_t i = 0; i < count; ++i) {
-                log10_prob_[i] = bucketed::bits_float(table_.unigram(words[i]).prob_bits | kSign);
-                length_[i] = 1;
-            }
-            return 0;
-        }
-        std::uint32_t* const backoff = backoffs(1);
         std::uint32_t* const slots = slots_.data();
         std::uint32_t* const length = length_.data();
         std::uint32_t* const positions = extendable_.data();
-        float* const log10_prob = log10_prob_.data();
-        const Structure& table = table_;
+        float* const prob = log10_prob_.data();
+        std::uint32_t* const backoff = order_ == 1 ? nullptr : backoffs(1);
+        const typename Values::TakeUnigram take = values_.unigrams(prob, backoff);
         for (std::size_t i = 0; i < count; ++i) {
-            const auto values = table.unigram(words[i]);
-            slots[i] = values.prob_bits;  // until the flag in it is read
-            log10_prob[i] = bucketed::bits_float(values.prob_bits | kSign);
-            backoff[i + 1] = values.backoff_bits;
+            slots[i] = take(i, words[i]);  // until the flag in it is read
             length[i] = 1;
         }
+        if (order_ == 1) return 0;
         for (const std::uint32_t at : begins_) backoff[at] = kSign;
         std::size_t pending = 0;
         for (std::size_t i = 0; i < count; ++i) {
@@ -149,18 +145,16 @@ class BatchScorer {
         std::uint32_t* const slots = slots_.data();
         std::uint32_t* const length = length_.data();
         std::uint32_t* const positions = extendable_.data();
-        float* const log10_prob = log10_prob_.data();
+        const typename Values::TakeMiddle take = values_.middle(k, log10_prob_.data(), backoff);
         std::size_t extendable = 0;
         look_up(table_.middle(k), k, pending, [=, &extendable](std::size_t i, const auto& look) {
-            const std::uint32_t found = 0U - static_cast<std::uint32_t>(look.found);
-            const std::uint32_t old = bucketed::float_bits(log10_prob[i]);
-            log10_prob[i] = bucketed::bits_float((look.prob_bits & found) | (old & ~found) | kSign);
-            backoff[i + 1] = (look.backoff_bits & found) | (kSign & ~found);
+            const bool extends_left = take(i, look);
             slots[i] = look.slot;  // not read again unless found
             length[i] += look.found;
             positions[extendable] = static_cast<std::uint32_t>(i);
-            extendable += look.found & (look.prob_bits >> 31 == 0);
+            extendable += extends_left;
         });
+        extendable = values_.settle(k, positions, extendable, log10_prob_.data(), backoff);
         std::size_t next = 0;
         for (std::size_t j = 0; j < extendable; ++j) {
             const std::uint32_t i = extendable_[j];
@@ -171,13 +165,17 @@ class BatchScorer {
     }
 
     void look_up_longest(std::size_t pending) {
-        look_up(table_.longest(), order_, pending, [&](std::size_t i, const auto& look) {
-            const std::uint32_t found = 0U - static_cast<std::uint32_t>(look.found);
-            const std::uint32_t old = bucketed::float_bits(log10_prob_[i]);
-            log10_prob_[i] =
-                bucketed::bits_float((look.prob_bits & found) | (old & ~found) | kSign);
-            length_[i] += look.found;
+        std::uint32_t* const length = length_.data();
+        std::uint32_t* const positions = extendable_.data();
+        const typename Values::TakeLongest take = values_.longest(log10_prob_.data());
+        std::size_t found = 0;
+        look_up(table_.longest(), order_, pending, [=, &found](std::size_t i, const auto& look) {
+            take(i, look);
+            length[i] += look.found;
+            positions[found] = static_cast<std::uint32_t>(i);
+            found += look.found;
         });
+        values_.settle_longest(positions, found, log10_prob_.data());
     }
 
     // Seeks the n-grams of length k that end at the positions in extendable_, and calls
@@ -252,6 +250,7 @@ class BatchScorer {
 
     void carry(std::size_t count) {
         for (std::size_t k = 1; k < order_; ++k) backoffs(k)[0] = backoffs(k)[count];
+        values_.carry(count);
         std::memmove(words_.data(), words_.data() + count, halo_ * sizeof(std::uint32_t));
         filled_ = 1;
     }
@@ -266,6 +265,7 @@ class BatchScorer {
     Buffer<float> log10_prob_;
     Buffer<std::uint32_t> length_;
     Buffer<std::uint32_t> backoffs_;
+    Values values_;
     Buffer<std::uint32_t> work_;
     Buffer<Probe> probes_;
     Buffer<std::uint32_t> extendable_;

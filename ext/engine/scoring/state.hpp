@@ -8,29 +8,39 @@
 // So equal states score every continuation equally, and a decoder may merge them.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "base/log10.hpp"
 #include "model/bucketed.hpp"
+#include "model/fast.hpp"
 
 namespace ngram {
 
-// Words, the last one first, and the back-off of the n-gram that reaches back to each.
+// The n-gram of a state that reaches back to a word.
+struct ContextCell {
+    std::uint32_t word;
+    std::uint32_t backoff_bits;
+    fast::Context context;  // what a model of counts must know of it; else zeros
+};
+
+// Words, the last one first, and the n-gram that reaches back to each.
 class ContextState {
   public:
     ContextState() = default;
 
-    std::size_t length() const { return cells_.size() / 2; }
-    std::uint32_t word(std::size_t i) const { return cells_[2 * i]; }
-    float log10_backoff(std::size_t i) const { return bucketed::bits_float(cells_[2 * i + 1]); }
-
-    void reserve(std::size_t length) { cells_.reserve(2 * length); }
-    void push(std::uint32_t word, std::uint32_t backoff_bits) {
-        cells_.push_back(word);
-        cells_.push_back(backoff_bits);
+    std::size_t length() const { return cells_.size(); }
+    const ContextCell& cell(std::size_t i) const { return cells_[i]; }
+    std::uint32_t word(std::size_t i) const { return cells_[i].word; }
+    float log10_backoff(std::size_t i) const {
+        return bucketed::bits_float(cells_[i].backoff_bits);
     }
-    void resize(std::size_t length) { cells_.resize(2 * length); }
+
+    void reserve(std::size_t length) { cells_.reserve(length); }
+    void push(const ContextCell& cell) { cells_.push_back(cell); }
+    void resize(std::size_t length) { cells_.resize(length, {}); }
 
     bool same_words(const ContextState& other) const {
         if (length() != other.length()) return false;
@@ -47,12 +57,72 @@ class ContextState {
     }
 
   private:
-    std::vector<std::uint32_t> cells_;  // word, bits of its back-off, next word, ..
+    std::vector<ContextCell> cells_;
 };
 
 struct WordScore {
     float log10_prob;
     std::uint32_t ngram_length;
+};
+
+// The probability of a word as longer n-grams are found that end in it.
+template <class Structure>
+class GrowingScore;
+
+template <>
+class GrowingScore<Bucketed> {
+  public:
+    explicit GrowingScore(const Bucketed& table) : table_(table) {}
+
+    ContextCell unigram(std::uint32_t word) {
+        const bucketed::Unigram& values = table_.unigram(word);
+        prob_bits_ = values.prob_bits;
+        return {word, values.backoff_bits, {0, 0}};
+    }
+    // The n-gram that begins with the word to which the context reaches back.
+    ContextCell middle(std::size_t order, std::uint32_t slot, const ContextCell& context) {
+        const bucketed::MiddleLine::Values values = table_.middle(order).values(slot);
+        prob_bits_ = values.prob_bits;
+        return {context.word, values.backoff_bits, {0, 0}};
+    }
+    void longest(std::uint32_t slot, const ContextCell&) {
+        prob_bits_ = table_.longest().values(slot).prob_bits;
+    }
+    bool extends_left() const { return prob_bits_ >> 31 == 0; }
+    float log10_prob() const { return bucketed::bits_float(prob_bits_ | bucketed::kSign); }
+
+  private:
+    const Bucketed& table_;
+    std::uint32_t prob_bits_ = 0;
+};
+
+template <>
+class GrowingScore<Fast> {
+  public:
+    explicit GrowingScore(const Fast& table) : table_(table) {}
+
+    ContextCell unigram(std::uint32_t word) {
+        const fast::Value value = table_.unigram(word);
+        prob_ = value.part;
+        extends_left_ = value.extends_left();
+        return {word, value.backoff_bits, value.context()};
+    }
+    ContextCell middle(std::size_t order, std::uint32_t slot, const ContextCell& context) {
+        const fast::Value value = table_.value(order, slot);
+        prob_ = context.context.interpolate(value.part, prob_);
+        extends_left_ = value.extends_left();
+        return {context.word, value.backoff_bits, value.context()};
+    }
+    void longest(std::uint32_t slot, const ContextCell& context) {
+        prob_ = context.context.interpolate(table_.part(slot), prob_);
+    }
+    bool extends_left() const { return extends_left_; }
+    float log10_prob() const { return fast::log10_prob(prob_); }
+
+  private:
+    const Fast& table_;
+    float prob_ = 0;
+    bool extends_left_ = false;
 };
 
 // Scores `word`, below the vocabulary size, after `before`; `after` becomes the new state.
@@ -61,39 +131,36 @@ WordScore advance(const Structure& table, const ContextState& before, std::uint3
                   ContextState& after) {
     using bucketed::kSign;
     const std::size_t order = table.order();
-    const auto unigram = table.unigram(word);
-    std::uint32_t prob_bits = unigram.prob_bits;
+    GrowingScore<Structure> score(table);
+    const ContextCell unigram = score.unigram(word);
     std::uint32_t length = 1;
     std::size_t kept = 0;  // words that can matter to what follows
     after.resize(0);
     if (order > 1) {
         after.reserve(std::min(order - 1, before.length() + 1));
-        after.push(word, unigram.backoff_bits);
+        after.push(unigram);
         kept = unigram.backoff_bits != kSign;
     }
     std::uint64_t slot = word;
-    // No longer n-gram ends in one whose probability has a sign.
-    while (length <= before.length() && length < order && prob_bits >> 31 == 0) {
-        const std::uint32_t first = before.word(length - 1);
+    while (length <= before.length() && length < order && score.extends_left()) {
+        const ContextCell& context = before.cell(length - 1);
         if (length + 1 == order) {
-            const std::uint32_t found = table.longest().find(slot, first);
+            const std::uint32_t found = table.longest().find(slot, context.word);
             if (found == Structure::Longest::kNone) break;
-            prob_bits = table.longest().prob_bits(found);
+            score.longest(found, context);
             ++length;
             break;
         }
-        const auto& middle = table.middle(length + 1);
-        const std::uint32_t found = middle.find(slot, first);
+        const std::uint32_t found = table.middle(length + 1).find(slot, context.word);
         if (found == Structure::Middle::kNone) break;
-        prob_bits = middle.prob_bits(found);
-        const std::uint32_t backoff_bits = middle.backoff_bits(found);
-        after.push(first, backoff_bits);
+        const ContextCell cell = score.middle(length + 1, found, context);
+        after.push(cell);
         slot = found;
         ++length;
-        if (backoff_bits != kSign) kept = length;
+        if (cell.backoff_bits != kSign) kept = length;
     }
     after.resize(kept);
-    float log10_prob = bucketed::bits_float(prob_bits | kSign);
+    float log10_prob = score.log10_prob();
     for (std::size_t i = length - 1; i < before.length(); ++i) {
         log10_prob += before.log10_backoff(i);
     }

@@ -1,7 +1,8 @@
 // Modified Kneser-Ney: p(w | h) = alpha(hw) + gamma(h) p(w | h without its first word), for every
-// n-gram. Input: the count trie in suffix order and the discounts. Output, per chunk: the linear
-// probability of every node, and the gamma of every node below the highest order as a context
-// (its back-off). Next: kneser_ney.hpp.
+// n-gram. Input: the count trie in suffix order and the discounts. Output, per chunk: the gamma of
+// every node below the highest order as a context (its back-off), and either the linear probability
+// of every node or, where counts are kept, the total of every context. Next: kneser_ney.hpp, and
+// kept_counts.hpp.
 //
 // The events of context words are walked in suffix order; the open nodes are the contexts, and the
 // cursor of the next word delivers the n-grams that follow them (count_trie.hpp, KEY FACT). A first
@@ -71,6 +72,8 @@ class CursorTable {
     Buffer<std::uint8_t> bytes_;
 };
 
+// kInterpolates: whether it gives probabilities, or totals.
+template <bool kInterpolates>
 class Task {
   public:
     Task(CountTrie& trie, const Buffer<float>& unigram, const std::vector<Discounts>& discounts,
@@ -79,14 +82,15 @@ class Task {
           task_(task),
           discounts_(discounts),
           sum_cursor_(trie.vocabulary_size()),
-          cursor_(trie.vocabulary_size(), trie.order),
+          cursor_(kInterpolates ? trie.vocabulary_size() : 0, trie.order),
           open_(trie.order + 1) {
         for (TrieChunk& chunk : trie.chunks) {
             TriePart& part = chunk.parts[task];
-            part.probability.resize(part.nodes);
+            if (kInterpolates) part.probability.resize(part.nodes);
             for (std::uint32_t word = chunk.first_word; word < chunk.end_word; ++word) {
                 const EventStart start = part.starts[word - chunk.first_word];
                 sum_cursor_[word] = part.stream.data() + start.stream;
+                if (!kInterpolates) continue;
                 cursor_[word].event = sum_cursor_[word];
                 cursor_[word].probability = part.probability.data() + start.node;
                 cursor_[word].lower()[0] = unigram[word];
@@ -99,6 +103,10 @@ class Task {
         for (unsigned k = 1; k < trie_.order; ++k) contexts += chunk.opened[k];
         chunk.gamma.resize(contexts);
         gamma_ = chunk.gamma.data();
+        if (!kInterpolates) {
+            chunk.total.resize(contexts);
+            total_ = chunk.total.data();
+        }
         event_ = chunk.lengths.data();
         next_ = chunk.next.data();
         const std::uint64_t base = trie_.first_event[chunk.first_word];
@@ -117,10 +125,12 @@ class Task {
         chunk.next.clear();
         chunk.lengths.rest();
         trie_.spill.spill(chunk.gamma);
+        if (!kInterpolates) trie_.spill.spill(chunk.total);
     }
 
-    // Leaves the probabilities only.
+    // Leaves the probabilities only, or the counts.
     void finish() {
+        if (!kInterpolates) return;
         for (TrieChunk& chunk : trie_.chunks) {
             chunk.parts[task_].release_events();
             trie_.spill.spill(chunk.parts[task_].probability);
@@ -155,8 +165,11 @@ class Task {
             contexts_[i].total = static_cast<float>(sum.total);
             // Not followed by anything: it ends in </s>.
             contexts_[i].gamma = sum.total == 0 ? 1.0F : gamma(sum, discounts_[sum.order]);
-            if (i > 0 || !written) *gamma_++ = contexts_[i].gamma;
+            if (i == 0 && written) continue;
+            *gamma_++ = contexts_[i].gamma;
+            if (!kInterpolates) *total_++ = sum.is_followed() ? contexts_[i].total : 0.0F;
         }
+        if (!kInterpolates) return stop;
         event_ = first;
         interpolate_block(begin, stop, end);
         return stop;
@@ -256,18 +269,19 @@ class Task {
     const std::uint8_t* event_ = nullptr;
     const std::uint32_t* next_ = nullptr;
     float* gamma_ = nullptr;
+    float* total_ = nullptr;
 };
 
 }  // namespace context_sums
 
-// `unigram` holds the linear probabilities of order 1.
-inline void sum_contexts(CountTrie& trie, const Buffer<float>& unigram,
-                         const std::vector<Discounts>& discounts, unsigned threads,
-                         Progress& progress) {
+// `unigram` holds the linear probabilities of order 1; for totals it may be empty.
+template <bool kInterpolates>
+void sum_contexts(CountTrie& trie, const Buffer<float>& unigram,
+                  const std::vector<Discounts>& discounts, unsigned threads, Progress& progress) {
     if (trie.order == 1) return;
     progress.begin("sum contexts", trie.first_event.back());
     parallel_for(trie.tasks.size() - 1, threads, progress, [&](std::size_t task, unsigned) {
-        context_sums::Task work(trie, unigram, discounts, task);
+        context_sums::Task<kInterpolates> work(trie, unigram, discounts, task);
         for (std::size_t chunk = trie.tasks[task]; chunk < trie.tasks[task + 1]; ++chunk) {
             work.run(trie.chunks[chunk]);
             progress.advance(trie.events(trie.chunks[chunk]));

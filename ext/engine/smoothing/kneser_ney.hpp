@@ -106,19 +106,38 @@ inline void write_chunk(const CountTrie& trie, TrieChunk& chunk, std::vector<std
     }
 }
 
+// Renames the words of a trie to what they are when pruned ones are left out; returns the old ids.
+inline Buffer<std::uint32_t> keep_words(CountTrie& trie) {
+    Buffer<std::uint32_t> kept_words;
+    for (std::uint32_t word = 0; word < trie.vocabulary_size(); ++word) {
+        const bool kept = (trie.unigram_count[word] & kPruned) == 0;
+        const auto id = static_cast<std::uint32_t>(kept_words.size());
+        if (trie.order > 1) trie.codes.rename(word, kept ? id : kUnkWord);
+        if (kept) kept_words.push_back(word);
+    }
+    return kept_words;
+}
+
+// [chunk][k]: the index of the first n-gram of order k of a chunk, pruned ones not counted.
+inline std::vector<std::vector<std::uint64_t>> first_of_chunks(const CountTrie& trie) {
+    std::vector<std::vector<std::uint64_t>> first(trie.chunks.size() + 1);
+    first[0].assign(trie.order + 1, 0);
+    for (std::size_t chunk = 0; chunk < trie.chunks.size(); ++chunk) {
+        first[chunk + 1] = first[chunk];
+        for (unsigned k = 2; k <= trie.order; ++k)
+            first[chunk + 1][k] += trie.chunks[chunk].kept[k];
+    }
+    return first;
+}
+
 }  // namespace estimation
 
 inline Estimate estimate(CountTrie& trie, const std::vector<Discounts>& discounts,
                          const EstimateOptions& options, Progress& progress) {
     Estimate result;
     const Buffer<float> unigram = estimation::unigram_probabilities(trie, discounts[0], options);
-    sum_contexts(trie, unigram, discounts, options.threads, progress);
-    for (std::uint32_t word = 0; word < trie.vocabulary_size(); ++word) {
-        const bool kept = (trie.unigram_count[word] & kPruned) == 0;
-        const auto id = static_cast<std::uint32_t>(result.kept_words.size());
-        if (trie.order > 1) trie.codes.rename(word, kept ? id : estimation::kUnkWord);
-        if (kept) result.kept_words.push_back(word);
-    }
+    sum_contexts<true>(trie, unigram, discounts, options.threads, progress);
+    result.kept_words = estimation::keep_words(trie);
 
     std::vector<NgramLevel>& levels = result.ngrams.levels;
     levels.resize(trie.order);
@@ -128,13 +147,7 @@ inline Estimate estimate(CountTrie& trie, const std::vector<Discounts>& discount
     }
     if (trie.order > 1) levels[0].log10_backoff = Buffer<float>(result.kept_words.size(), 1.0F);
 
-    std::vector<std::vector<std::uint64_t>> first(trie.chunks.size() + 1);
-    first[0].assign(trie.order + 1, 0);
-    for (std::size_t chunk = 0; chunk < trie.chunks.size(); ++chunk) {
-        first[chunk + 1] = first[chunk];
-        for (unsigned k = 2; k <= trie.order; ++k)
-            first[chunk + 1][k] += trie.chunks[chunk].kept[k];
-    }
+    const std::vector<std::vector<std::uint64_t>> first = estimation::first_of_chunks(trie);
     for (unsigned k = 2; k <= trie.order; ++k) {
         const std::uint64_t size = first.back()[k];
         NgramLevel& level = levels[k - 1];

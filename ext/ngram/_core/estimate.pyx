@@ -20,7 +20,9 @@ import numpy as np
 
 from ngram._core.buffer cimport Buffer, Span, const_double, const_uint8
 from ngram._core.counts cimport CNgramCounts, NgramCounts
-from ngram._core.ngrams cimport CSortedNgrams, wrap_ngrams
+from ngram._core.ngrams cimport (
+    CCountedNgrams, CSortedNgrams, wrap_counted, wrap_ngrams
+)
 from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.text cimport Spill, TokenIds
 from ngram._core.vocabulary cimport copy_array
@@ -71,6 +73,17 @@ cdef extern from "smoothing/kneser_ney.hpp" namespace "ngram" nogil:
         Buffer[uint32_t] kept_words
 
     Estimate estimate(
+        CountTrie& trie, const vector[Discounts]& discounts,
+        const EstimateOptions& options, Progress& progress,
+    ) except +raise_ngram_error
+
+
+cdef extern from "smoothing/kept_counts.hpp" namespace "ngram" nogil:
+    cdef cppclass KeptCounts:
+        CCountedNgrams ngrams
+        Buffer[uint32_t] kept_words
+
+    KeptCounts keep_counts(
         CountTrie& trie, const vector[Discounts]& discounts,
         const EstimateOptions& options, Progress& progress,
     ) except +raise_ngram_error
@@ -225,9 +238,7 @@ cdef class Estimator:
         kept_words : ndarray of uint32
             Ids of the corpus, ascending; the new id of a word is its index.
         """
-        if self.smoothed:
-            raise InputError("these counts are smoothed already; count the corpus again")
-        cdef vector[Discounts] values = discount_rows(discounts, self.order)
+        cdef vector[Discounts] values = self.discounts_of(discounts)
         cdef EstimateOptions options
         options.threads = threads
         options.interpolate_unigrams = interpolate_unigrams
@@ -239,6 +250,39 @@ cdef class Estimator:
         with nogil:
             result = move(estimate(self.trie, values, options, watched.get()[0]))
         return take_estimate(result)
+
+    def keep_counts(self, const float[:, ::1] discounts, *, interpolate_unigrams=True,
+                    vocabulary_pad=0.0, threads=1, progress=None):
+        """Return the n-grams with their counts, and the old ids of the words kept.
+
+        For the structure `fast`. Parameters as in `smooth`, whose result
+        `CountedNgrams.interpolate` gives, bit for bit.
+
+        Returns
+        -------
+        ngrams : CountedNgrams
+        kept_words : ndarray of uint32
+        """
+        cdef vector[Discounts] values = self.discounts_of(discounts)
+        cdef EstimateOptions options
+        options.threads = threads
+        options.interpolate_unigrams = interpolate_unigrams
+        options.vocabulary_pad = vocabulary_pad
+        cdef unique_ptr[Progress] watched = watch(progress)
+        cdef KeptCounts result
+        self.smoothed = True
+        with nogil:
+            result = move(keep_counts(self.trie, values, options, watched.get()[0]))
+        cdef shared_ptr[CCountedNgrams] ngrams = make_shared[CCountedNgrams]()
+        ngrams.get()[0] = move(result.ngrams)
+        return wrap_counted(ngrams), copy_array(
+            result.kept_words.data(), result.kept_words.bytes(), np.uint32
+        )
+
+    cdef vector[Discounts] discounts_of(self, const float[:, ::1] discounts) except *:
+        if self.smoothed:
+            raise InputError("these counts are smoothed already; count the corpus again")
+        return discount_rows(discounts, self.order)
 
 
 def smooth_counts(NgramCounts counts not None, method, *, prune=(),

@@ -6,7 +6,7 @@ from libcpp.memory cimport shared_ptr
 from libcpp.vector cimport vector
 
 from ngram._core.buffer cimport Span, const_uint32, const_uint64
-from ngram._core.ngrams cimport CSortedNgrams
+from ngram._core.ngrams cimport CCountedNgrams, CSortedNgrams
 from ngram._core.progress cimport Progress, raise_ngram_error
 from ngram._core.text cimport Spill
 
@@ -23,28 +23,22 @@ cdef extern from "model/bucketed.hpp" namespace "ngram::bucketed" nogil:
         vector[WordSpan] lines
 
 
-cdef extern from "model/bucketed.hpp" namespace "ngram" nogil:
-    cdef cppclass OrderStatistics "ngram::Bucketed::OrderStatistics":
+cdef extern from "model/bucketed.hpp" namespace "ngram::bucketed" nogil:
+    cdef cppclass OrderStatistics:
         uint64_t ngrams
         uint64_t bytes
         double load
         uint32_t max_displacement
         unsigned int key_bits
 
-    cdef cppclass Bucketed:
-        Bucketed() noexcept
-        size_t order() noexcept
-        size_t vocabulary_size() noexcept
-        uint64_t bytes() noexcept
-        vector[OrderStatistics] memory_statistics() except +raise_ngram_error
-        vector[uint64_t] header() except +raise_ngram_error
-        vector[WordSpan] blocks() except +raise_ngram_error
-        @staticmethod
-        shared_ptr[Bucketed] attach(const Arrays& arrays) except +raise_ngram_error
-        @staticmethod
-        const char* name() noexcept
-        @staticmethod
-        const char* format_tag() noexcept
+
+cdef extern from "model/fast.hpp" namespace "ngram::fast" nogil:
+    cdef cppclass FastArrays "ngram::fast::Arrays":
+        FastArrays() noexcept
+        NumberSpan header
+        WordSpan unigrams
+        vector[WordSpan] lines
+        vector[WordSpan] values
 
 
 cdef extern from "model/bucketed_sinks.hpp" namespace "ngram::bucketed" nogil:
@@ -58,36 +52,58 @@ cdef extern from "model/bucketed_build.hpp" namespace "ngram" nogil:
         uint64_t dealt_bytes
         Spill spill
 
-    cdef cppclass WrittenTable "ngram::BucketedBuilder::Written":
+    cdef cppclass WrittenTable:
         WrittenTable() noexcept
         vector[uint64_t] header
         vector[Section] sections
 
-    cdef cppclass BucketedBuilder:
+
+cdef extern from "model/table.hpp" namespace "ngram" nogil:
+    cdef cppclass Block "ngram::ModelTable::Block":
+        WordSpan words
+        uint64_t width
+
+    cdef cppclass ModelTable:
+        size_t order() noexcept
+        size_t vocabulary_size() noexcept
+        uint64_t bytes() except +raise_ngram_error
+        const char* name() noexcept
+        const char* format_tag() noexcept
+        vector[OrderStatistics] memory_statistics() except +raise_ngram_error
+        vector[uint64_t] header() except +raise_ngram_error
+        vector[Block] blocks() except +raise_ngram_error
+        vector[Block] value_blocks() except +raise_ngram_error
+        shared_ptr[CSortedNgrams] to_sorted(
+            unsigned int threads, Progress& progress
+        ) except +raise_ngram_error
         @staticmethod
-        shared_ptr[Bucketed] build(
+        shared_ptr[ModelTable] attach(const Arrays& arrays) except +raise_ngram_error
+        @staticmethod
+        shared_ptr[ModelTable] attach_fast "attach"(
+            const FastArrays& arrays
+        ) except +raise_ngram_error
+        @staticmethod
+        shared_ptr[ModelTable] build(
             CSortedNgrams& ngrams, cbool consume, unsigned int threads, Progress& progress
         ) except +raise_ngram_error
         @staticmethod
-        WrittenTable write(
-            CSortedNgrams& ngrams,
-            cbool consume,
-            int descriptor,
-            uint64_t offset,
-            const TablePlan& plan,
-            unsigned int threads,
-            Progress& progress,
+        shared_ptr[ModelTable] build_fast "build"(
+            CCountedNgrams& ngrams, cbool consume, unsigned int threads, Progress& progress
         ) except +raise_ngram_error
-
-
-cdef extern from "model/bucketed_enumerate.hpp" namespace "ngram" nogil:
-    cdef cppclass BucketedEnumerator:
         @staticmethod
-        shared_ptr[CSortedNgrams] enumerate(
-            const Bucketed& table, unsigned int threads, Progress& progress
+        shared_ptr[ModelTable] write(
+            CSortedNgrams& ngrams, cbool consume, int descriptor, uint64_t offset,
+            const TablePlan& plan, unsigned int threads, Progress& progress,
+            WrittenTable& written,
+        ) except +raise_ngram_error
+        @staticmethod
+        shared_ptr[ModelTable] write_fast "write"(
+            CCountedNgrams& ngrams, cbool consume, int descriptor, uint64_t offset,
+            const TablePlan& plan, unsigned int threads, Progress& progress,
+            WrittenTable& written,
         ) except +raise_ngram_error
 
 
 cdef class Table:
-    cdef shared_ptr[Bucketed] pointer
+    cdef shared_ptr[ModelTable] pointer
     cdef object owner  # keeps attached arrays alive; None if the engine owns the memory

@@ -6,7 +6,7 @@ from libcpp.memory cimport shared_ptr
 from libcpp.vector cimport vector
 
 from ngram._core.buffer cimport Buffer
-from ngram._core.progress cimport raise_ngram_error
+from ngram._core.progress cimport Progress, raise_ngram_error
 
 
 cdef extern from "ngrams/sorted_ngrams.hpp" namespace "ngram" nogil:
@@ -26,9 +26,28 @@ cdef extern from "ngrams/sorted_ngrams.hpp" namespace "ngram" nogil:
                       size_t end, uint32_t* words) noexcept
 
 
+cdef extern from "ngrams/counted_ngrams.hpp" namespace "ngram" nogil:
+    cdef cppclass CountedLevel:
+        size_t size() noexcept
+
+    cdef cppclass CCountedNgrams "ngram::CountedNgrams":
+        CCountedNgrams() noexcept
+        vector[CountedLevel] levels
+        size_t order() noexcept
+
+    shared_ptr[CSortedNgrams] interpolate(
+        const CCountedNgrams& ngrams, unsigned threads, Progress& progress
+    ) except +raise_ngram_error
+
+
 cdef class SortedNgrams:
     cdef shared_ptr[CSortedNgrams] pointer
 
 
+cdef class CountedNgrams:
+    cdef shared_ptr[CCountedNgrams] pointer
+
+
 # The way to make one: SortedNgrams() itself refuses.
 cdef SortedNgrams wrap_ngrams(shared_ptr[CSortedNgrams] pointer)
+cdef CountedNgrams wrap_counted(shared_ptr[CCountedNgrams] pointer)

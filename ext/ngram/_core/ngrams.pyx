@@ -217,3 +217,54 @@ cdef class SortedNgrams:
 
     def __repr__(self):
         return f"SortedNgrams(order={self.order}, counts={self.counts})"
+
+
+cdef CountedNgrams wrap_counted(shared_ptr[CCountedNgrams] pointer):
+    cdef CountedNgrams ngrams = CountedNgrams.__new__(CountedNgrams)
+    ngrams.pointer = pointer
+    return ngrams
+
+
+cdef class CountedNgrams:
+    """N-grams of every order in suffix order with counts instead of probabilities.
+
+    Made by the estimator. They give the probabilities of interpolated Kneser-Ney.
+    """
+
+    def __cinit__(self):
+        self.pointer = make_shared[CCountedNgrams]()
+
+    def __init__(self):
+        raise TypeError("CountedNgrams are made by the estimator")
+
+    @property
+    def order(self):
+        """Length of the longest n-grams."""
+        return <Py_ssize_t>self.pointer.get().order()
+
+    @property
+    def counts(self):
+        """Number of n-grams of each order, a tuple of int."""
+        cdef size_t i
+        return tuple([
+            <Py_ssize_t>self.pointer.get().levels[i].size()
+            for i in range(self.pointer.get().order())
+        ])
+
+    def interpolate(self, *, threads=1, progress=None):
+        """Return the same n-grams with log10 probabilities and back-offs.
+
+        Bit for bit those that the estimator computes itself.
+        """
+        cdef unsigned workers = threads
+        cdef unique_ptr[Progress] watched = watch(progress)
+        cdef shared_ptr[CSortedNgrams] pointer
+        with nogil:
+            pointer = interpolate(self.pointer.get()[0], workers, watched.get()[0])
+        return wrap_ngrams(pointer)
+
+    def __reduce__(self):
+        raise TypeError("CountedNgrams cannot be pickled: pickle the model")
+
+    def __repr__(self):
+        return f"CountedNgrams(order={self.order}, counts={self.counts})"

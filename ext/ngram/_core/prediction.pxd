@@ -7,7 +7,7 @@ from libcpp.string_view cimport string_view
 from libcpp.vector cimport vector
 
 from ngram._core.buffer cimport Span, const_uint32, const_uint64
-from ngram._core.model cimport Bucketed, Table, WordSpan
+from ngram._core.model cimport ModelTable, Table, WordSpan
 from ngram._core.progress cimport Progress, raise_ngram_error
 from ngram._core.scoring cimport ScoringModel
 from ngram._core.vocabulary cimport CVocabulary
@@ -59,7 +59,7 @@ cdef extern from "text/prefix_index.hpp" namespace "ngram" nogil:
 cdef extern from "prediction/table_predictor.hpp" namespace "ngram" nogil:
     cdef cppclass TablePredictor:
         TablePredictor(
-            shared_ptr[Bucketed] table, shared_ptr[Successors] successors
+            shared_ptr[ModelTable] table, shared_ptr[Successors] successors
         ) except +raise_ngram_error
         size_t vocabulary_size() noexcept
         void distribution(WordSpan context, double* out) except +raise_ngram_error
@@ -77,11 +77,11 @@ cdef extern from "prediction/table_predictor.hpp" namespace "ngram" nogil:
         ) except +raise_ngram_error
         @staticmethod
         vector[SuccessorStorage] build_lists(
-            const Bucketed& table, unsigned int threads, Progress& progress
+            const ModelTable& table, unsigned int threads, Progress& progress
         ) except +raise_ngram_error
         @staticmethod
         shared_ptr[Successors] attach_lists(
-            const Bucketed& table, const vector[SuccessorArrays]& orders
+            const ModelTable& table, const vector[SuccessorArrays]& orders
         ) except +raise_ngram_error
 
 

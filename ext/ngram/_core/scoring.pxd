@@ -8,7 +8,7 @@ from libcpp.string_view cimport string_view
 from ngram._core.buffer cimport (
     Buffer, Span, const_int64, const_string_view, const_uint32
 )
-from ngram._core.model cimport Bucketed, Table
+from ngram._core.model cimport ModelTable, Table
 from ngram._core.progress cimport Progress, raise_ngram_error
 from ngram._core.text cimport TokenizerKind
 from ngram._core.texts cimport Texts
@@ -40,19 +40,6 @@ cdef extern from "scoring/sentences.hpp" namespace "ngram" nogil:
     void check(
         const IdSentences& sentences, size_t vocabulary_size
     ) except +raise_ngram_error
-    void score_id_tokens(
-        const Bucketed& table, const IdSentences& sentences, const ScoringOptions& options,
-        Progress& progress, float* log10_prob, uint8_t* length,
-    ) except +raise_ngram_error
-    void score_id_sums(
-        const Bucketed& table, const IdSentences& sentences, const ScoringOptions& options,
-        Progress& progress, double* sums,
-    ) except +raise_ngram_error
-    void score_texts(
-        const Bucketed& table, const CVocabulary& vocabulary, TokenizerKind kind,
-        Span[const_string_view] texts, const ScoringOptions& options, Progress& progress,
-        TextTotals totals,
-    ) except +raise_ngram_error
     EncodedTexts encode_texts(
         const CVocabulary& vocabulary, TokenizerKind kind, Span[const_string_view] texts,
         unsigned int threads, Progress& progress,
@@ -60,12 +47,21 @@ cdef extern from "scoring/sentences.hpp" namespace "ngram" nogil:
 
 
 cdef extern from "scoring/state.hpp" namespace "ngram" nogil:
+    cdef cppclass ContextValues "ngram::fast::Context":
+        float total
+        float gamma
+
+    cdef cppclass ContextCell:
+        uint32_t word
+        uint32_t backoff_bits
+        ContextValues context
+
     cdef cppclass ContextState:
         ContextState() noexcept
         size_t length() noexcept
         uint32_t word(size_t i) noexcept
-        float log10_backoff(size_t i) noexcept
-        void push(uint32_t word, uint32_t backoff_bits) except +raise_ngram_error
+        const ContextCell& cell(size_t i) noexcept
+        void push(const ContextCell& cell) except +raise_ngram_error
         cbool same_words(const ContextState& other) noexcept
         uint64_t hash() noexcept
 
@@ -73,8 +69,23 @@ cdef extern from "scoring/state.hpp" namespace "ngram" nogil:
         float log10_prob
         uint32_t ngram_length
 
+
+cdef extern from "scoring/table_scores.hpp" namespace "ngram" nogil:
+    void score_id_tokens(
+        const ModelTable& table, const IdSentences& sentences, const ScoringOptions& options,
+        Progress& progress, float* log10_prob, uint8_t* length,
+    ) except +raise_ngram_error
+    void score_id_sums(
+        const ModelTable& table, const IdSentences& sentences, const ScoringOptions& options,
+        Progress& progress, double* sums,
+    ) except +raise_ngram_error
+    void score_texts(
+        const ModelTable& table, const CVocabulary& vocabulary, TokenizerKind kind,
+        Span[const_string_view] texts, const ScoringOptions& options, Progress& progress,
+        TextTotals totals,
+    ) except +raise_ngram_error
     cdef WordScore advance_state "ngram::advance"(
-        const Bucketed& table, const ContextState& before, uint32_t word,
+        const ModelTable& table, const ContextState& before, uint32_t word,
         ContextState& after,
     ) except +raise_ngram_error
 

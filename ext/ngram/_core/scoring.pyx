@@ -127,31 +127,32 @@ cdef class State:
         return self
 
     def __reduce__(self):
+        cdef size_t length = self.context.length()
+        cells = np.empty(length * sizeof(ContextCell), dtype=np.uint8)
+        cdef uint8_t[::1] bytes_out = cells
+        cdef ContextCell cell
         cdef size_t i
-        words = [self.context.word(i) for i in range(self.context.length())]
-        backoffs = [self.context.log10_backoff(i) for i in range(self.context.length())]
-        return (
-            restore_state,
-            (
-                np.array(words, dtype=np.uint32).tobytes(),
-                np.array(backoffs, dtype=np.float32).tobytes(),
-            ),
-        )
+        for i in range(length):
+            cell = self.context.cell(i)
+            memcpy(&bytes_out[i * sizeof(ContextCell)], &cell, sizeof(ContextCell))
+        return restore_state, (cells.tobytes(),)
 
     def __repr__(self):
         return f"State(words={self.words})"
 
 
-def restore_state(bytes words, bytes backoffs):
+def restore_state(bytes cells):
     """Return the State that was pickled."""
-    cdef const uint32_t[::1] ids = np.frombuffer(words, dtype=np.uint32)
-    cdef const uint32_t[::1] bits = np.frombuffer(backoffs, dtype=np.uint32)
+    cdef const uint8_t[::1] bytes_in = np.frombuffer(cells, dtype=np.uint8)
     cdef State state = State.__new__(State)
-    cdef Py_ssize_t i
-    if ids.shape[0] != bits.shape[0] or ids.shape[0] > 255:
+    cdef ContextCell cell
+    cdef size_t length = bytes_in.shape[0] // sizeof(ContextCell)
+    cdef size_t i
+    if <size_t>bytes_in.shape[0] != length * sizeof(ContextCell) or length > 255:
         raise ValueError("not a pickled State")
-    for i in range(ids.shape[0]):
-        state.context.push(ids[i], bits[i])
+    for i in range(length):
+        memcpy(&cell, &bytes_in[i * sizeof(ContextCell)], sizeof(ContextCell))
+        state.context.push(cell)
     return state
 
 
