@@ -182,7 +182,8 @@ struct MiddleLine {
     bool holds(unsigned place, std::uint32_t empty, Remainder) const {
         return remainder[place] != empty;
     }
-    bool overflowed(std::uint32_t wanted) const { return (overflow >> (wanted & 31)) & 1; }
+    // 1 if an n-gram passed that may be the one wanted. No bool: it is to be no branch.
+    std::uint32_t overflowed(std::uint32_t wanted) const { return (overflow >> (wanted & 31)) & 1; }
     void set_overflowed(std::uint32_t passing) { overflow |= std::uint32_t{1} << (passing & 31); }
     Values read(unsigned place, Remainder) const { return {prob_bits[place], backoff_bits[place]}; }
     void clear(std::uint32_t empty) {
@@ -209,7 +210,7 @@ struct LongestLine {
     bool holds(unsigned place, std::uint32_t empty, Remainder) const {
         return remainder[place] != empty;
     }
-    bool overflowed(std::uint32_t wanted) const { return prob_bits[wanted & 7] >> 31; }
+    std::uint32_t overflowed(std::uint32_t wanted) const { return prob_bits[wanted & 7] >> 31; }
     void set_overflowed(std::uint32_t passing) { prob_bits[passing & 7] |= kSign; }
     Values read(unsigned place, Remainder) const { return {prob_bits[place]}; }
     void clear(std::uint32_t empty) {
@@ -268,8 +269,9 @@ class LineTable {
         const Line& line = lines_[at.line];
         const std::uint32_t mask = line.match(at.remainder, remainder_);
         const unsigned place = lowest_lane(mask | 1U << (Line::kEntries - 1));
-        return {mask != 0, mask == 0 && line.overflowed(at.remainder),
-                at.line * Line::kEntries + place, line.read(place, remainder_)};
+        const bool found = mask != 0;
+        const bool passed = static_cast<unsigned>(!found) & line.overflowed(at.remainder);
+        return {found, passed, at.line * Line::kEntries + place, line.read(place, remainder_)};
     }
 
     // The slot of an n-gram, or kNone: the whole lookup, one step after the other.
@@ -281,7 +283,7 @@ class LineTable {
             const Line& line = lines_[at.line];
             const std::uint32_t mask = line.match(at.remainder, remainder_);
             if (mask != 0) return at.line * Line::kEntries + lowest_lane(mask);
-            if (step == max_displacement_ || !line.overflowed(at.remainder)) return kNone;
+            if (step == max_displacement_ || line.overflowed(at.remainder) == 0) return kNone;
             ++at.line;
         }
     }

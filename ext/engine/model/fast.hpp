@@ -117,7 +117,9 @@ struct Line {
         return remainder.cut(words[place]) != empty &&
                ((words[kMarks] >> (kIndexShift + place)) & 1) == 0;
     }
-    bool overflowed(std::uint32_t wanted) const { return (words[kMarks] >> (wanted & 15)) & 1; }
+    std::uint32_t overflowed(std::uint32_t wanted) const {
+        return (words[kMarks] >> (wanted & 15)) & 1;
+    }
     void set_overflowed(std::uint32_t passing) { words[kMarks] |= 1U << (passing & 15); }
     Values read(unsigned place, Remainder remainder) const {
         const std::uint32_t code = words[place] >> remainder.bits;
