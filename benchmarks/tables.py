@@ -132,11 +132,19 @@ def scoring() -> str:
                 f"{row['model']['ngrams'] / 1e6:.1f}",
                 f"{time['median']:.0f}",
                 f"{time['min']:.0f} - {time['max']:.0f}",
+                f"{row['bytes_per_ngram']:.2f}",
                 f"{row['largest_difference_log10_per_token']:.0e}",
             ]
         )
     return table(
-        ["scoring", "M n-grams", "ns/token", "spread", "largest difference, log10"],
+        [
+            "scoring",
+            "M n-grams",
+            "ns/token",
+            "spread",
+            "bytes/n-gram",
+            "largest difference, log10",
+        ],
         lines,
     )
 
@@ -259,9 +267,9 @@ def summary() -> str:
     }
     for model in dict.fromkeys(name for name, _ in medians):
         for what, ours, theirs in (
-            ("ids to scores", "ngram ids", "kenlm_benchmark ids"),
-            ("list of str to scores", "ngram list[str]", "kenlm str"),
-            ("one str to score", "ngram str", "kenlm str"),
+            ("ids to scores", "fast ids", "kenlm_benchmark ids"),
+            ("list of str to scores", "fast list[str]", "kenlm str"),
+            ("one str to score", "fast str", "kenlm str"),
         ):
             if (model, theirs) in medians and (model, ours) in medians:
                 left, right = medians[model, ours], medians[model, theirs]

@@ -24,7 +24,7 @@ from ngram.text import Tokenizer, open_text, read_corpus
 
 SAMPLE = 16 << 20  # bytes of text
 BLOCK = 1 << 18  # bytes read at one place
-# Bytes of an n-gram in a model file (the structure fast): of order 1, and of the others.
+# Bytes of an n-gram in a model file (of structure fast): of order 1, of the others.
 ENTRY, LONGER_ENTRY = 16, 5.34
 HEADER = 8 << 10  # bytes before the arrays
 VALUE = 16  # bytes of a value in the dictionary of an order
