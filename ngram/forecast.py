@@ -162,7 +162,7 @@ def _values(ngrams: int, order: int) -> float:
 
     Measured in English text of 10^5 to 10^7 n-grams an order.
     """
-    return 0.5 * ngrams**0.75 / 3 ** (order - 2)
+    return 0.5 * math.pow(ngrams, 0.75) / math.pow(3, order - 2)
 
 
 def _extrapolate(counts: tuple[int, int, int], factor: float) -> int:

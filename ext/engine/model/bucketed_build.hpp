@@ -665,7 +665,7 @@ class LineTableBuilder {
 
     Ngrams& ngrams_;
     bool consume_;
-    const TablePlan& plan_;
+    const TablePlan plan_;  // a copy: callers pass temporary ones
     unsigned threads_;
     Progress& progress_;
     bucketed::LineSink& sink_;
