@@ -263,6 +263,9 @@ class Counts:
         arrays, metadata = container.arrays, container.metadata
         try:
             sizes = _sizes(metadata)
+            for order, size in enumerate(sizes, 1):  # before memory or disk is asked for
+                if size > arrays[f"counts.{order}.counts"].nbytes:
+                    raise ValueError(f"the counts of {size} n-grams are cut off")
             tokenizer = _tokenizer(arrays, metadata["tokenizer"])
             sources = _sources(json.loads(metadata["sources"]))
             skip_symbols = json.loads(metadata["skip_symbols"])
