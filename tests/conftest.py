@@ -14,8 +14,8 @@ from hypothesis import settings
 # current directory, which hold no compiled modules.
 os.environ["PYTHONSAFEPATH"] = "1"
 
-# A shell starts what runs in its background with Ctrl-C ignored, and so would this process
-# start the commands that tests interrupt.
+# A shell starts what runs in its background with Ctrl-C ignored, and so would this
+# process start the commands that tests interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -263,7 +263,7 @@ class Counts:
         arrays, metadata = container.arrays, container.metadata
         try:
             sizes = _sizes(metadata)
-            for order, size in enumerate(sizes, 1):  # before memory or disk is asked for
+            for order, size in enumerate(sizes, 1):  # before asking for room
                 if size > arrays[f"counts.{order}.counts"].nbytes:
                     raise ValueError(f"the counts of {size} n-grams are cut off")
             tokenizer = _tokenizer(arrays, metadata["tokenizer"])
