@@ -77,6 +77,23 @@ def parse_arpa(
         suffix of an n-gram gets the probability that backing off gives it, and
         back-off 0.
     """
+    ngrams, vocabulary, _ = parse_parts(
+        path, strict=strict, threads=threads, progress=progress
+    )
+    return ngrams, vocabulary
+
+
+def parse_parts(
+    path: str | os.PathLike[str] | IO[bytes],
+    *,
+    strict: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> "tuple[SortedNgrams, Vocabulary, _arpa.Lacked]":
+    """Read an ARPA file as `parse_arpa` does; also return what it lacked.
+
+    The third value also says where `<unk>`, `<s>` and `</s>` stand in the file.
+    """
     count = thread_count(threads)
     with open_input(path) as stream:
         name = stream.name
@@ -97,7 +114,7 @@ def parse_arpa(
                 stream, name, strict=strict, threads=count, progress=progress
             )
     _warn(name, lacked)
-    return ngrams, vocabulary
+    return ngrams, vocabulary, lacked
 
 
 def format_arpa(

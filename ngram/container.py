@@ -317,6 +317,11 @@ def _aligned_copy(data: memoryview) -> memoryview:
     return copy.data.toreadonly()
 
 
+def is_container(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is one of this package."""
+    return head[8:].startswith(HEADER_START.encode())
+
+
 _RESERVED = ("format", "format_version", "header_crc32", "tensors")
 
 

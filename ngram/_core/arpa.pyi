@@ -17,6 +17,7 @@ class Lacked(TypedDict):
     eos: bool
     suffixes: int
     prefixes: int
+    rows: tuple[int | None, int | None, int | None]
 
 def read_arpa(
     source: int | _Reader,

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +42,9 @@ struct ArpaModel {
     bool bos_missing = false;
     bool eos_missing = false;
     arpa::Completed completed;
+
+    // Where <unk>, <s> and </s> (by id) stand among the lines of the 1-grams, from 0; kAbsent.
+    std::array<std::uint32_t, kSpecialWords> special_rows = {kAbsent, kAbsent, kAbsent};
 };
 
 namespace arpa {
@@ -328,8 +332,9 @@ class Reader {
                 if (!highest) block.log10_backoff.push_back(parser.log10_backoff);
             }
         };
+        std::uint32_t row = 0;
         const auto append = [&](LineBlock& block, std::uint64_t first_line) {
-            for (std::size_t i = 0; i < block.size(); ++i) {
+            for (std::size_t i = 0; i < block.size(); ++i, ++row) {
                 const std::uint32_t id = builder->find_or_add(block.unigrams[i]);
                 if (id == level.size()) {
                     level.log10_prob.push_back(block.log10_prob[i]);
@@ -342,6 +347,7 @@ class Reader {
                          "the word '" + shown(block.unigrams[i]) +
                              "' is there twice. Remove one of the lines and correct the header.");
                 }
+                model_.special_rows[id] = row;
                 level.log10_prob[id] = block.log10_prob[i];
                 if (!highest) level.log10_backoff[id] = block.log10_backoff[i];
             }
@@ -351,6 +357,15 @@ class Reader {
         add_special_words(std::move(builder), highest);
         level.log10_prob.shrink_to_fit();
         level.log10_backoff.shrink_to_fit();
+    }
+
+    // The line of a word, whose ids follow the lines but for those of special words.
+    std::uint32_t row_of(std::uint32_t id) const {
+        std::array<std::uint32_t, kSpecialWords> rows = model_.special_rows;
+        std::sort(rows.begin(), rows.end());
+        std::uint32_t row = id - kSpecialWords;
+        for (const std::uint32_t special : rows) row += special <= row;
+        return row;
     }
 
     void add_special_words(std::unique_ptr<VocabularyBuilder> builder, bool highest) {
@@ -368,6 +383,7 @@ class Reader {
             model_.unk_missing = id == kAbsent;
             if (id != kAbsent) {
                 // <UNK> takes the place of <unk>; words after it move up by one.
+                model_.special_rows[kUnk] = row_of(id);
                 auto others = std::make_unique<VocabularyBuilder>();
                 level.log10_prob[kUnk] = level.log10_prob[id];
                 if (!highest) level.log10_backoff[kUnk] = level.log10_backoff[id];

@@ -1,5 +1,5 @@
 from libc.stddef cimport size_t
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport shared_ptr
 from libcpp.string cimport string
@@ -41,6 +41,7 @@ cdef extern from "arpa/reader.hpp" namespace "ngram" nogil:
         cbool bos_missing
         cbool eos_missing
         Completed completed
+        uint32_t special_rows[3]  # a std::array
 
     ArpaModel c_read_arpa "ngram::read_arpa"(
         const ArpaSource& source, cbool strict, unsigned int threads, Progress& progress

@@ -10,7 +10,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_SetObject
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cython.operator cimport dereference
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
 
@@ -21,6 +21,9 @@ from ngram._core.vocabulary cimport Vocabulary, wrap_vocabulary
 
 cdef extern from "Python.h":
     int PyBUF_WRITE
+
+
+cdef uint32_t ABSENT = 0xFFFFFFFF
 
 
 cdef size_t read_object(void* context, char* buffer, size_t size) noexcept with gil:
@@ -65,7 +68,8 @@ def read_arpa(
     `source` is a file descriptor or has `readinto`; `name` stands in error messages; `size`
     in bytes is for progress, 0 if unknown. The last value is a dict: "unk", "unk_upper_case",
     "bos" and "eos" (bool: missing, or <UNK> taken for <unk>), "suffixes" and "prefixes"
-    (number of n-grams that were added to close the model).
+    (number of n-grams that were added to close the model), and "rows": where <unk>, <s> and
+    </s> stand among the 1-grams, None for missing ones.
     """
     cdef ArpaSource arpa_source
     cdef ArpaModel model
@@ -79,6 +83,11 @@ def read_arpa(
         arpa_source.context = <void*>source
     with nogil:
         model = c_read_arpa(arpa_source, strict, threads, dereference(watched))
+    cdef list rows = []
+    cdef uint32_t row
+    for i in range(3):
+        row = model.special_rows[i]
+        rows.append(None if row == ABSENT else row)
     lacked = {
         "unk": model.unk_missing,
         "unk_upper_case": model.unk_is_upper_case,
@@ -86,6 +95,7 @@ def read_arpa(
         "eos": model.eos_missing,
         "suffixes": model.completed.suffixes,
         "prefixes": model.completed.prefixes,
+        "rows": tuple(rows),
     }
     return wrap_ngrams(model.ngrams), wrap_vocabulary(model.vocabulary), lacked
 

@@ -1,0 +1,186 @@
+// A model as KenLM's Python package sees one: words, contexts and sentences. Input: the bytes of a
+// KenLM binary file (open_file) or our table and vocabulary (open_table); somebody keeps the bytes
+// alive. Output: a Model, immutable, which any thread may ask. All kinds are asked where they lie:
+// opening a file reads its words and headers, not its n-grams, and probing files could not be
+// read into anything else, since they keep no words of n-grams, only hashes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kenlm/file.hpp"
+#include "kenlm/probing.hpp"
+#include "kenlm/search.hpp"
+#include "kenlm/trie.hpp"
+#include "kenlm/words.hpp"
+
+namespace ngram {
+namespace kenlm {
+
+// What separates words in a sentence: TAB, LF, VT, FF, CR and SPACE.
+inline bool is_blank(char byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
+
+// The next word of `text`, which loses it; empty at the end.
+inline std::string_view next_word(std::string_view& text) {
+    std::size_t begin = 0;
+    while (begin < text.size() && is_blank(text[begin])) ++begin;
+    std::size_t end = begin;
+    while (end < text.size() && !is_blank(text[end])) ++end;
+    const std::string_view word = text.substr(begin, end - begin);
+    text.remove_prefix(end);
+    return word;
+}
+
+// KenLM takes words as C strings: they end at the first NUL.
+inline std::string_view until_nul(std::string_view word) { return word.substr(0, word.find('\0')); }
+
+class Model {
+  public:
+    virtual ~Model() = default;
+
+    virtual std::size_t order() const = 0;
+    virtual const char* kind() const = 0;
+    // Number of ids; 0 is <unk>.
+    virtual std::uint32_t size() const = 0;
+    // 0 if the word is unknown, or if it is <unk>.
+    virtual std::uint32_t find(std::string_view word) const = 0;
+    // All words in the order of ids. Throws InputError if the file does not spell them.
+    virtual std::vector<std::string_view> spellings() const = 0;
+    virtual WordScore advance(const ContextState& before, std::uint32_t word,
+                              ContextState& after) const = 0;
+    // The sum of the scores of the words, and of </s> if `eos`, added in float32.
+    virtual float score(std::string_view sentence, bool bos, bool eos) const = 0;
+
+    std::uint32_t bos() const { return bos_; }
+    std::uint32_t eos() const { return eos_; }
+    // <s>, with its back-off.
+    const ContextState& begin_state() const { return begin_; }
+
+  protected:
+    std::uint32_t bos_ = 0;
+    std::uint32_t eos_ = 0;
+    ContextState begin_;
+};
+
+template <class Search>
+class SearchedModel final : public Model {
+  public:
+    using Words = typename Search::Words;
+
+    SearchedModel(Words words, Search search, const char* kind, bool has_spellings,
+                  Span<const char> spellings)
+        : words_(std::move(words)),
+          search_(std::move(search)),
+          kind_(kind),
+          has_spellings_(has_spellings),
+          spellings_(spellings) {
+        bos_ = words_.find("<s>");
+        eos_ = words_.find("</s>");
+        if (search_.order() > 1) {
+            typename Search::Place place;
+            begin_.push(bos_, search_.unigram(bos_, place).backoff_bits);
+        }
+    }
+
+    std::size_t order() const override { return search_.order(); }
+    const char* kind() const override { return kind_; }
+    std::uint32_t size() const override { return words_.size(); }
+    std::uint32_t find(std::string_view word) const override { return words_.find(word); }
+
+    std::vector<std::string_view> spellings() const override {
+        if constexpr (std::is_same_v<Words, TableWords>) {
+            std::vector<std::string_view> all;
+            for (std::uint32_t id = 0; id < size(); ++id) all.push_back(words_.spelling(id));
+            return all;
+        } else {
+            if (!has_spellings_) {
+                throw InputError(
+                    "the KenLM binary file holds hashes of its words and not their spelling. "
+                    "Build it again from the ARPA file without the option -v.");
+            }
+            return read_spellings(spellings_, size());
+        }
+    }
+
+    WordScore advance(const ContextState& before, std::uint32_t word,
+                      ContextState& after) const override {
+        return kenlm::advance(search_, before, word, after);
+    }
+
+    float score(std::string_view sentence, bool bos, bool eos) const override {
+        ContextState states[2];
+        states[0].reserve(search_.order());
+        states[1].reserve(search_.order());
+        if (bos) states[0] = begin_;
+        unsigned now = 0;
+        float total = 0;
+        const auto add = [&](std::uint32_t word) {
+            total += kenlm::advance(search_, states[now], word, states[1 - now]).log10_prob;
+            now = 1 - now;
+        };
+        for (;;) {
+            const std::string_view word = next_word(sentence);
+            if (word.empty()) break;
+            add(words_.find(until_nul(word)));
+        }
+        if (eos) add(eos_);
+        return total;
+    }
+
+  private:
+    Words words_;
+    Search search_;
+    const char* kind_;
+    bool has_spellings_;
+    Span<const char> spellings_;
+};
+
+template <class Search>
+std::shared_ptr<const Model> open_search(Span<const char> file, const Header& header) {
+    Cursor cursor(file, header.bytes);
+    typename Search::Words words(cursor, header);
+    Search search(cursor, header);
+    const Span<const char> rest(cursor.here(), file.size() - cursor.offset());
+    constexpr std::string_view kFirst("<unk>\0", 6);
+    if (header.has_words && !begins_with(rest, kFirst)) {
+        fail_damaged("the spelled words do not begin with <unk> at byte " +
+                     std::to_string(cursor.offset()));
+    }
+    return std::make_shared<SearchedModel<Search>>(std::move(words), std::move(search),
+                                                   name_of(header.kind), header.has_words, rest);
+}
+
+// Throws ModelFileError for files that are damaged or of another version.
+inline std::shared_ptr<const Model> open_file(Span<const char> file) {
+    const Header header = read_header(file);
+    switch (header.kind) {
+        case Kind::kTrie:
+            return open_search<TrieSearch<false, false>>(file, header);
+        case Kind::kQuantTrie:
+            return open_search<TrieSearch<true, false>>(file, header);
+        case Kind::kArrayTrie:
+            return open_search<TrieSearch<false, true>>(file, header);
+        case Kind::kQuantArrayTrie:
+            return open_search<TrieSearch<true, true>>(file, header);
+        default:
+            return open_search<ProbingSearch>(file, header);
+    }
+}
+
+// `map` says which ids KenLM would give the words.
+inline std::shared_ptr<const Model> open_table(std::shared_ptr<const Bucketed> table,
+                                               std::shared_ptr<const Vocabulary> vocabulary,
+                                               IdMap map) {
+    const auto shared = std::make_shared<const IdMap>(std::move(map));
+    return std::make_shared<SearchedModel<TableSearch>>(
+        TableWords(std::move(vocabulary), shared), TableSearch(std::move(table), shared),
+        Bucketed::name(), true, Span<const char>());
+}
+
+}  // namespace kenlm
+}  // namespace ngram

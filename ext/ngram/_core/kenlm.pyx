@@ -1,0 +1,434 @@
+"""KenLM's Python interface over KenLM's binary files and our tables.
+
+Input: the bytes of a KenLM binary file, or a Table and a Vocabulary; words, contexts and
+sentences. Output: log10 probabilities, to the bit those of the package kenlm, whose names
+these are. The kernel is `kenlm/model.hpp`; paths and other formats are the work of
+`ngram/kenlm.py`.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t, uint32_t
+from libcpp cimport bool as cbool
+from libcpp.memory cimport shared_ptr
+from libcpp.string_view cimport string_view
+from libcpp.utility cimport move
+from libcpp.vector cimport vector
+
+from ngram._core.buffer cimport Span, const_char
+from ngram._core.model cimport Bucketed, Table
+from ngram._core.progress cimport raise_ngram_error
+from ngram._core.scoring cimport ContextState, WordScore
+from ngram._core.vocabulary cimport CVocabulary, Vocabulary
+
+import numpy as np
+
+from ngram.errors import InputError
+
+
+ctypedef const Bucketed const_Bucketed
+ctypedef const CVocabulary const_Vocabulary
+
+
+cdef extern from "Python.h":
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
+
+
+cdef extern from "kenlm/file.hpp" namespace "ngram::kenlm" nogil:
+    cbool is_kenlm_file "ngram::kenlm::is_kenlm"(Span[const_char] file) noexcept
+
+
+cdef extern from "kenlm/search.hpp" namespace "ngram::kenlm" nogil:
+    cdef cppclass IdMap:
+        IdMap() noexcept
+        IdMap(
+            uint32_t bos_row, uint32_t eos_row, uint32_t size
+        ) except +raise_ngram_error
+
+
+cdef extern from "kenlm/model.hpp" namespace "ngram::kenlm" nogil:
+    cdef cppclass CModel "const ngram::kenlm::Model":
+        size_t order() noexcept
+        const char* kind() noexcept
+        uint32_t size() noexcept
+        uint32_t find(string_view word) noexcept
+        vector[string_view] spellings() except +raise_ngram_error
+        WordScore advance(
+            const ContextState& before, uint32_t word, ContextState& after
+        ) except +raise_ngram_error
+        float score(
+            string_view sentence, cbool bos, cbool eos
+        ) except +raise_ngram_error
+        uint32_t eos() noexcept
+        const ContextState& begin_state() noexcept
+
+    string_view next_word(string_view& text) noexcept
+    string_view until_nul(string_view word) noexcept
+    shared_ptr[CModel] open_file(Span[const_char] file) except +raise_ngram_error
+    shared_ptr[CModel] open_table(
+        shared_ptr[const_Bucketed] table, shared_ptr[const_Vocabulary] vocabulary, IdMap map
+    ) except +raise_ngram_error
+
+
+cdef extern from "kenlm/states.hpp" namespace "ngram::kenlm" nogil:
+    int compare_words(const ContextState& a, const ContextState& b) noexcept
+    size_t hash_words(const ContextState& state) except +raise_ngram_error
+
+
+# Shorter sentences are scored before another thread could take over.
+cdef size_t RELEASE_FROM = 512
+
+
+# The UTF-8 of a str, in place, or the bytes of a bytes object.
+cdef inline string_view view(object text) except *:
+    cdef const char* data
+    cdef Py_ssize_t size = 0
+    if isinstance(text, str):
+        data = PyUnicode_AsUTF8AndSize(text, &size)
+        return string_view(data, <size_t>size)
+    if isinstance(text, bytes):
+        return string_view(PyBytes_AS_STRING(text), <size_t>PyBytes_GET_SIZE(text))
+    raise TypeError(f"Cannot convert {type(text)} to string")
+
+
+def is_kenlm(bytes head not None):
+    """Return whether a file that begins with `head` is a KenLM binary file."""
+    return is_kenlm_file(
+        Span[const_char](PyBytes_AS_STRING(head), <size_t>PyBytes_GET_SIZE(head))
+    )
+
+
+cdef class State:
+    """A context: the words before the next one that can still change its score.
+
+    `State()` is the empty context. States compare by length, then by the bytes of their
+    word ids, the last word first; equal states of one model score every continuation
+    equally. They can be hashed, copied and pickled, and are changed in place by the
+    methods of a model that take one to write to.
+    """
+
+    cdef ContextState context
+
+    def __eq__(self, other):
+        if not isinstance(other, State):
+            return NotImplemented
+        return compare_words(self.context, (<State>other).context) == 0
+
+    def __lt__(self, other):
+        if not isinstance(other, State):
+            return NotImplemented
+        return compare_words(self.context, (<State>other).context) < 0
+
+    def __le__(self, other):
+        if not isinstance(other, State):
+            return NotImplemented
+        return compare_words(self.context, (<State>other).context) <= 0
+
+    def __gt__(self, other):
+        if not isinstance(other, State):
+            return NotImplemented
+        return compare_words(self.context, (<State>other).context) > 0
+
+    def __ge__(self, other):
+        if not isinstance(other, State):
+            return NotImplemented
+        return compare_words(self.context, (<State>other).context) >= 0
+
+    def __hash__(self):
+        return <Py_hash_t>hash_words(self.context)
+
+    def __copy__(self):
+        cdef State copy = State.__new__(State)
+        copy.context = self.context
+        return copy
+
+    def __deepcopy__(self, memo):
+        return self.__copy__()
+
+    def __reduce__(self):
+        cdef size_t i
+        words = [self.context.word(i) for i in range(self.context.length())]
+        backoffs = [self.context.log10_backoff(i) for i in range(self.context.length())]
+        return (
+            restore_state,
+            (
+                np.array(words, dtype=np.uint32).tobytes(),
+                np.array(backoffs, dtype=np.float32).tobytes(),
+            ),
+        )
+
+    @property
+    def words(self):
+        """The word ids kept, in the order of the text: a tuple of int."""
+        cdef size_t length = self.context.length()
+        cdef size_t i
+        return tuple([self.context.word(length - 1 - i) for i in range(length)])
+
+    def __repr__(self):
+        return f"State(words={self.words})"
+
+
+def restore_state(bytes words, bytes backoffs):
+    """Return the State that was pickled."""
+    cdef const uint32_t[::1] ids = np.frombuffer(words, dtype=np.uint32)
+    cdef const uint32_t[::1] bits = np.frombuffer(backoffs, dtype=np.uint32)
+    cdef State state = State.__new__(State)
+    cdef Py_ssize_t i
+    if ids.shape[0] != bits.shape[0] or ids.shape[0] > 255:
+        raise ValueError("not a pickled State")
+    for i in range(ids.shape[0]):
+        state.context.push(ids[i], bits[i])
+    return state
+
+
+cdef class FullScoreReturn:
+    """The score of a word: `log_prob` (float, log10), `ngram_length` and `oov`."""
+
+    cdef readonly float log_prob
+    cdef readonly int ngram_length
+    cdef readonly bint oov
+
+    def __cinit__(self, log_prob, ngram_length, oov):
+        self.log_prob = log_prob
+        self.ngram_length = ngram_length
+        self.oov = oov
+
+    def __reduce__(self):
+        return type(self), (self.log_prob, self.ngram_length, self.oov)
+
+    def __repr__(self):
+        return (
+            f"{type(self).__name__}({self.log_prob!r}, {self.ngram_length!r}, {self.oov!r})"
+        )
+
+
+cdef class KenlmModel:
+    """The scoring of `ngram.kenlm.Model`, which opens files."""
+
+    cdef shared_ptr[CModel] pointer
+    cdef const uint8_t[::1] file  # keeps the bytes of a KenLM file alive
+    cdef object owner  # and what keeps those of ours
+
+    def _use_file(self, const uint8_t[::1] file not None):
+        """Score with a KenLM binary file: a buffer of its bytes."""
+        cdef Span[const_char] bytes_ = Span[const_char](
+            <const char*>&file[0] if file.shape[0] else NULL, <size_t>file.shape[0]
+        )
+        self.pointer = open_file(bytes_)
+        self.file = file
+
+    def _use_table(self, Table table not None, Vocabulary vocabulary not None, rows=None):
+        """Score with a table.
+
+        `rows` says where <unk>, <s> and </s> stand among the 1-grams of the ARPA file that
+        the table was read from, None for missing ones.
+        """
+        cdef uint32_t size = <uint32_t>len(vocabulary)
+        if table.vocabulary_size != size or size < 3:
+            raise InputError(
+                f"the table has {table.vocabulary_size} words and the vocabulary {size}: "
+                "they belong to different models"
+            )
+        cdef IdMap map_
+        if rows is not None:
+            bos, eos = rows_without_unk(rows, size)
+            map_ = IdMap(bos, eos, size)
+        self.pointer = open_table(
+            <shared_ptr[const_Bucketed]>table.pointer,
+            <shared_ptr[const_Vocabulary]>vocabulary.pointer,
+            move(map_),
+        )
+        self.owner = (table, vocabulary)
+
+    cdef inline CModel* model(self) except NULL:
+        if self.pointer.get() == NULL:
+            raise InputError("the model was not opened: call Model.__init__(path) first")
+        return self.pointer.get()
+
+    @property
+    def order(self):
+        """Length of the longest n-grams."""
+        return <Py_ssize_t>self.model().order()
+
+    @property
+    def kind(self):
+        """What is asked: a structure of KenLM ("trie", ..) or ours ("bucketed")."""
+        return self.model().kind().decode("ascii")
+
+    def words(self):
+        """Return all words in the order of their ids, `<unk>` first: a list of str.
+
+        Bytes that are no UTF-8 are escaped as surrogates.
+
+        Raises
+        ------
+        InputError
+            If the file was built without the spelling of its words.
+        """
+        cdef vector[string_view] spellings = self.model().spellings()
+        cdef list words = []
+        cdef string_view word
+        for word in spellings:
+            words.append(
+                PyUnicode_DecodeUTF8(word.data(), <Py_ssize_t>word.size(), "surrogateescape")
+            )
+        return words
+
+    def word_id(self, word):
+        """Return the id of a word (str or bytes); 0 if it is unknown."""
+        return self.model().find(until_nul(view(word)))
+
+    def score(self, sentence, bos=True, eos=True):
+        """Return the log10 probability of a sentence.
+
+        Words are what stands between TAB, LF, VT, FF, CR and SPACE. With `bos` and `eos`
+        the sentence ends at the first NUL; without, each word does.
+
+        Parameters
+        ----------
+        sentence : str or bytes
+        bos : bool, default=True
+            Whether `<s>` precedes it.
+        eos : bool, default=True
+            Whether `</s>` follows it and is scored.
+
+        Returns
+        -------
+        float
+            The sum of the float32 scores of the words, added in float32.
+        """
+        cdef CModel* model = self.model()
+        cdef string_view text = view(sentence)
+        cdef cbool begin = bos
+        cdef cbool end = eos
+        cdef float total
+        if begin and end:
+            text = until_nul(text)
+        if text.size() < RELEASE_FROM:
+            return model.score(text, begin, end)
+        with nogil:
+            total = model.score(text, begin, end)
+        return total
+
+    def perplexity(self, sentence):
+        """Return the perplexity of a sentence, whose `</s>` counts as a word.
+
+        Parameters
+        ----------
+        sentence : str or bytes
+
+        Returns
+        -------
+        float
+            10 ** (-score / number of words).
+        """
+        cdef string_view text = view(sentence)
+        cdef Py_ssize_t words = 1
+        while not next_word(text).empty():
+            words += 1
+        return 10.0 ** (-self.score(sentence) / words)
+
+    def full_scores(self, sentence, bos=True, eos=True):
+        """Yield (log10 probability, n-gram length, out of vocabulary) of every word.
+
+        A generator of (float, int, bool): the words, then `</s>` if `eos`.
+
+        Parameters
+        ----------
+        sentence, bos, eos
+            As in `score`.
+        """
+        cdef CModel* model = self.model()
+        cdef string_view text = view(sentence)
+        cdef string_view word
+        cdef State before = State.__new__(State)
+        cdef State after = State.__new__(State)
+        cdef WordScore score
+        cdef uint32_t word_id
+        if bos:
+            before.context = model.begin_state()
+        while True:
+            word = next_word(text)
+            if word.empty():
+                break
+            word_id = model.find(until_nul(word))
+            score = model.advance(before.context, word_id, after.context)
+            before, after = after, before
+            yield score.log10_prob, score.ngram_length, word_id == 0
+        if eos:
+            score = model.advance(before.context, model.eos(), after.context)
+            yield score.log10_prob, score.ngram_length, False
+
+    def BeginSentenceWrite(self, State state not None):
+        """Make a state that of the beginning of a sentence: `<s>`."""
+        state.context = self.model().begin_state()
+
+    def NullContextWrite(self, State state not None):
+        """Make a state the empty context."""
+        state.context = ContextState()
+
+    def BaseScore(self, State in_state not None, str word not None, State out_state not None):
+        """Return the log10 probability of a word, and write the next state.
+
+        Parameters
+        ----------
+        in_state : State
+            The context.
+        word : str
+            One word; blanks in it are part of it.
+        out_state : State
+            Becomes the context after the word. It may be `in_state`.
+
+        Returns
+        -------
+        float
+        """
+        cdef CModel* model = self.model()
+        return self.advance(
+            model, in_state, model.find(until_nul(view(word))), out_state
+        ).log10_prob
+
+    def BaseFullScore(
+        self, State in_state not None, str word not None, State out_state not None
+    ):
+        """Return what `BaseScore` returns as a FullScoreReturn.
+
+        Parameters
+        ----------
+        in_state, word, out_state
+            As in `BaseScore`.
+        """
+        cdef CModel* model = self.model()
+        cdef uint32_t word_id = model.find(until_nul(view(word)))
+        cdef WordScore score = self.advance(model, in_state, word_id, out_state)
+        return FullScoreReturn(score.log10_prob, score.ngram_length, word_id == 0)
+
+    cdef inline WordScore advance(
+        self, CModel* model, State in_state, uint32_t word, State out_state
+    ) except *:
+        cdef ContextState before
+        if in_state is not out_state:
+            return model.advance(in_state.context, word, out_state.context)
+        before = in_state.context
+        return model.advance(before, word, out_state.context)
+
+    def __contains__(self, word):
+        return self.model().find(until_nul(view(word))) != 0
+
+
+# The rows of <s> and </s> among the 1-grams without <unk>; missing words come last.
+cdef tuple rows_without_unk(tuple rows, Py_ssize_t size):
+    unk, bos, eos = rows
+    before = [unk is not None and row is not None and unk < row for row in (bos, eos)]
+    places = [
+        None if row is None else row - shift
+        for row, shift in zip((bos, eos), before, strict=True)
+    ]
+    last = size - 2
+    if places[1] is None:
+        places[1] = last
+        last -= 1
+    if places[0] is None:
+        places[0] = last
+    return tuple(places)
