@@ -218,7 +218,7 @@ def install() -> None:
     module = sys.modules[__name__]
     if sys.modules.get("kenlm", module) is not module:
         raise InputError(
-            "the package kenlm was imported already, and who imported it keeps it: call "
+            "the package kenlm was imported already, and its users keep it: call "
             "ngram.kenlm.install() before that."
         )
     sys.modules["kenlm"] = module

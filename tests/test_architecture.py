@@ -48,6 +48,7 @@ MODULES = [
     "skip",
     "mixture",
     "lmplz",
+    "kenlm",
     "demo",
     "cli",
 ]
@@ -63,6 +64,7 @@ KERNELS = [
     "arpa",
     "scoring",
     "prediction",
+    "kenlm",
 ]
 TOPICS = [
     "progress",
@@ -79,6 +81,7 @@ TOPICS = [
     "scoring",
     "prediction",
     "pruning",
+    "kenlm",
 ]
 
 

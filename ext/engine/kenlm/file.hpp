@@ -52,6 +52,21 @@ T load(const char* at) {
     return value;
 }
 
+// Up to 8 bytes as the low ones of a number. The loads overlap: a copy of unknown length is slower.
+inline std::uint64_t load_few(const char* at, std::size_t size) {
+    if (size >= 8) return load<std::uint64_t>(at);
+    if (size >= 4) {
+        const std::uint64_t first = load<std::uint32_t>(at);
+        const std::uint64_t last = load<std::uint32_t>(at + size - 4);
+        return first | last << 8 * (size - 4);
+    }
+    if (size == 0) return 0;
+    const auto byte = [&](std::size_t i) {
+        return std::uint64_t{static_cast<unsigned char>(at[i])} << 8 * i;
+    };
+    return byte(0) | byte(size / 2) | byte(size - 1);
+}
+
 [[noreturn]] inline void fail_damaged(const std::string& what) {
     throw ModelFileError("the KenLM binary file is damaged: " + what +
                          ". Copy it again, or build it again from the ARPA file.");
@@ -104,7 +119,9 @@ inline bool begins_with(Span<const char> file, std::string_view text) {
 }
 
 // Whether a file says that it is one of KenLM's, whole or not.
-inline bool is_kenlm(Span<const char> file) { return begins_with(file, kMagic); }
+inline bool is_kenlm(Span<const char> file) {
+    return begins_with(file, kMagic);
+}
 
 inline void check_magic(Span<const char> file) {
     if (begins_with(file, kIncomplete)) {
@@ -142,7 +159,8 @@ inline void check_magic(Span<const char> file) {
 // computed from them cannot overflow.
 inline void check_counts(const Header& header, std::uint64_t file_size) {
     constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 48;
-    if (file_size > kLargestFile) fail_damaged("no file has " + std::to_string(file_size) + " bytes");
+    if (file_size > kLargestFile)
+        fail_damaged("no file has " + std::to_string(file_size) + " bytes");
     for (std::size_t k = 0; k < header.order; ++k) {
         if (header.counts[k] > file_size * 8) {
             fail_damaged("it is said to have " + std::to_string(header.counts[k]) + " " +

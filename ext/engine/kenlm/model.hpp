@@ -23,7 +23,9 @@ namespace ngram {
 namespace kenlm {
 
 // What separates words in a sentence: TAB, LF, VT, FF, CR and SPACE.
-inline bool is_blank(char byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
+inline bool is_blank(char byte) {
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
 
 // The next word of `text`, which loses it; empty at the end.
 inline std::string_view next_word(std::string_view& text) {
@@ -37,7 +39,9 @@ inline std::string_view next_word(std::string_view& text) {
 }
 
 // KenLM takes words as C strings: they end at the first NUL.
-inline std::string_view until_nul(std::string_view word) { return word.substr(0, word.find('\0')); }
+inline std::string_view until_nul(std::string_view word) {
+    return word.substr(0, word.find('\0'));
+}
 
 class Model {
   public:
@@ -47,24 +51,24 @@ class Model {
     virtual const char* kind() const = 0;
     // Number of ids; 0 is <unk>.
     virtual std::uint32_t size() const = 0;
-    // 0 if the word is unknown, or if it is <unk>.
+    // 0 if the word, which has no NUL, is unknown, or if it is <unk>.
     virtual std::uint32_t find(std::string_view word) const = 0;
     // All words in the order of ids. Throws InputError if the file does not spell them.
     virtual std::vector<std::string_view> spellings() const = 0;
-    virtual WordScore advance(const ContextState& before, std::uint32_t word,
-                              ContextState& after) const = 0;
+    // `after` is not `before`.
+    virtual WordScore advance(const Context& before, std::uint32_t word, Context& after) const = 0;
     // The sum of the scores of the words, and of </s> if `eos`, added in float32.
     virtual float score(std::string_view sentence, bool bos, bool eos) const = 0;
 
     std::uint32_t bos() const { return bos_; }
     std::uint32_t eos() const { return eos_; }
     // <s>, with its back-off.
-    const ContextState& begin_state() const { return begin_; }
+    const Context& begin_context() const { return begin_; }
 
   protected:
     std::uint32_t bos_ = 0;
     std::uint32_t eos_ = 0;
-    ContextState begin_;
+    Context begin_;
 };
 
 template <class Search>
@@ -83,7 +87,9 @@ class SearchedModel final : public Model {
         eos_ = words_.find("</s>");
         if (search_.order() > 1) {
             typename Search::Place place;
-            begin_.push(bos_, search_.unigram(bos_, place).backoff_bits);
+            begin_.words()[0] = bos_;
+            begin_.backoffs()[0] = search_.unigram(bos_, place).backoff_bits;
+            begin_.set_length(1);
         }
     }
 
@@ -107,16 +113,14 @@ class SearchedModel final : public Model {
         }
     }
 
-    WordScore advance(const ContextState& before, std::uint32_t word,
-                      ContextState& after) const override {
+    WordScore advance(const Context& before, std::uint32_t word, Context& after) const override {
         return kenlm::advance(search_, before, word, after);
     }
 
     float score(std::string_view sentence, bool bos, bool eos) const override {
-        ContextState states[2];
-        states[0].reserve(search_.order());
-        states[1].reserve(search_.order());
+        Context states[2];
         if (bos) states[0] = begin_;
+        const bool has_nul = sentence.find('\0') != std::string_view::npos;
         unsigned now = 0;
         float total = 0;
         const auto add = [&](std::uint32_t word) {
@@ -126,7 +130,7 @@ class SearchedModel final : public Model {
         for (;;) {
             const std::string_view word = next_word(sentence);
             if (word.empty()) break;
-            add(words_.find(until_nul(word)));
+            add(words_.find(has_nul ? until_nul(word) : word));
         }
         if (eos) add(eos_);
         return total;
@@ -177,9 +181,9 @@ inline std::shared_ptr<const Model> open_table(std::shared_ptr<const Bucketed> t
                                                std::shared_ptr<const Vocabulary> vocabulary,
                                                IdMap map) {
     const auto shared = std::make_shared<const IdMap>(std::move(map));
-    return std::make_shared<SearchedModel<TableSearch>>(
-        TableWords(std::move(vocabulary), shared), TableSearch(std::move(table), shared),
-        Bucketed::name(), true, Span<const char>());
+    return std::make_shared<SearchedModel<TableSearch>>(TableWords(std::move(vocabulary), shared),
+                                                        TableSearch(std::move(table), shared),
+                                                        Bucketed::name(), true, Span<const char>());
 }
 
 }  // namespace kenlm

@@ -37,8 +37,8 @@ class ProbingSearch {
         weight_bytes_ = rest ? 12 : 8;
         unigrams_ = cursor.take((header.counts[0] + 1) * weight_bytes_, "the 1-grams");
         for (std::size_t k = 2; k < header.order; ++k) {
-            middle_.emplace_back(cursor, header.counts[k - 1], header.multiplier,
-                                 8 + weight_bytes_, "the n-grams of a middle order");
+            middle_.emplace_back(cursor, header.counts[k - 1], header.multiplier, 8 + weight_bytes_,
+                                 "the n-grams of a middle order");
         }
         longest_ = KeyTable(cursor, header.counts.back(), header.multiplier, 12,
                             "the n-grams of the highest order");

@@ -1,8 +1,8 @@
 // KenLM's way to score one word after the other, over any search: its files (probing.hpp,
 // trie.hpp) and our own table (TableSearch). Input: a context and a word. Output: log10 probability
 // and length of the n-gram found, in float32 and in KenLM's order of operations, so to the bit;
-// and the next context. Contexts are those of scoring/state.hpp, and so is the rule what of them is
-// kept. Read next: kenlm/model.hpp.
+// and the next context, which keeps only words that can still matter (Heafield 2011, section 4.1):
+// the same rule as in scoring/state.hpp. Read next: kenlm/model.hpp.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "kenlm/context.hpp"
 #include "kenlm/probing.hpp"
 #include "model/bucketed.hpp"
-#include "scoring/state.hpp"
 #include "text/vocabulary.hpp"
 
 namespace ngram {
@@ -53,10 +53,24 @@ class TableWords {
         : vocabulary_(std::move(vocabulary)), map_(std::move(map)) {}
 
     std::uint32_t size() const { return static_cast<std::uint32_t>(vocabulary_->size()); }
+    // The word has no NUL, so up to 12 bytes are their own key.
     std::uint32_t find(std::string_view word) const {
-        return word.empty() ? 0 : map_->to_theirs(vocabulary_->find(word));
+        if (word.empty()) return 0;
+        const std::size_t size = word.size();
+        WordKey key;
+        if (size <= 8) {
+            key.low = load_few(word.data(), size);
+        } else if (size <= WordKey::kShort) {
+            key.low = load64(word.data());
+            key.high = static_cast<std::uint32_t>(load_few(word.data() + 8, size - 8));
+        } else {
+            key = WordKey::of_long(word);
+        }
+        return map_->to_theirs(vocabulary_->find(key, key.hash(), word));
     }
-    std::string_view spelling(std::uint32_t id) const { return vocabulary_->word(map_->to_ours(id)); }
+    std::string_view spelling(std::uint32_t id) const {
+        return vocabulary_->word(map_->to_ours(id));
+    }
 
   private:
     std::shared_ptr<const Vocabulary> vocabulary_;
@@ -109,39 +123,48 @@ class TableSearch {
     std::shared_ptr<const IdMap> map_;
 };
 
+struct WordScore {
+    float log10_prob;
+    std::uint32_t ngram_length;
+};
+
 // Scores `word` after `before`, which is not `after`; `after` becomes the new context.
 template <class Search>
-WordScore advance(const Search& search, const ContextState& before, std::uint32_t word,
-                  ContextState& after) {
+WordScore advance(const Search& search, const Context& before, std::uint32_t word, Context& after) {
     const std::size_t order = search.order();
+    const std::size_t context = before.length();
+    const std::uint32_t* const words = before.words();
     typename Search::Place place;
     Weights found = search.unigram(word, place);
     float log10_prob = found.log10_prob;
-    std::uint32_t length = 1;
+    std::size_t length = 1;
     std::size_t kept = 0;  // words that can matter to what follows
-    after.resize(0);
-    if (order > 1) {
-        after.reserve(std::min(order - 1, before.length() + 1));
-        after.push(word, found.backoff_bits);
-        kept = found.backoff_bits != bucketed::kSign;
-    }
-    while (length <= before.length() && length < order && found.extends_left) {
-        const std::uint32_t first = before.word(length - 1);
+    after.reserve(order - 1);
+    std::uint32_t* const next_words = after.words();
+    std::uint32_t* const next_backoffs = after.backoffs();
+    const auto push = [&](std::uint32_t last) {
+        next_words[length - 1] = last;
+        next_backoffs[length - 1] = found.backoff_bits;
+        if (found.backoff_bits != bucketed::kSign) kept = length;
+    };
+    if (order > 1) push(word);
+    while (length <= context && length < order && found.extends_left) {
+        const std::uint32_t first = words[length - 1];
         if (length + 1 == order) {
             length += search.longest(first, place, log10_prob);
             break;
         }
         if (!search.middle(length + 1, first, place, found)) break;
         log10_prob = found.log10_prob;
-        after.push(first, found.backoff_bits);
         ++length;
-        if (found.backoff_bits != bucketed::kSign) kept = length;
+        push(first);
     }
-    after.resize(kept);
-    for (std::size_t i = length - 1; i < before.length(); ++i) {
-        log10_prob += before.log10_backoff(i);
+    after.set_length(kept);
+    const std::uint32_t* const backoffs = before.backoffs();
+    for (std::size_t i = length - 1; i < context; ++i) {
+        log10_prob += bucketed::bits_float(backoffs[i]);
     }
-    return {log10_prob, length};
+    return {log10_prob, static_cast<std::uint32_t>(length)};
 }
 
 }  // namespace kenlm

@@ -255,7 +255,8 @@ class TrieSearch {
         found.extends_left = !children.empty();
         if (kQuantised) {
             const unsigned below = quantiser_.backoff_bits;
-            found.log10_prob = quantiser_.prob(k - 2, level.bits(entry, below, quantiser_.prob_bits));
+            found.log10_prob =
+                quantiser_.prob(k - 2, level.bits(entry, below, quantiser_.prob_bits));
             found.backoff_bits = quantiser_.backoff_bits_of(k - 2, level.bits(entry, 0, below));
         } else {
             found.log10_prob = exact_prob(level, entry);
@@ -268,8 +269,9 @@ class TrieSearch {
         const PackedLevel& level = levels_.back();
         std::uint64_t entry;
         if (!level.find(children, word, entry)) return false;
-        log10_prob = kQuantised ? quantiser_.prob(order_ - 2, level.bits(entry, 0, quantiser_.prob_bits))
-                                : exact_prob(level, entry);
+        log10_prob = kQuantised
+                         ? quantiser_.prob(order_ - 2, level.bits(entry, 0, quantiser_.prob_bits))
+                         : exact_prob(level, entry);
         return true;
     }
 

@@ -26,9 +26,7 @@ inline std::uint64_t murmur_hash(const char* bytes, std::size_t size, std::uint6
         hash = (hash ^ block * kFactor) * kFactor;
     }
     if (size != 0) {
-        std::uint64_t rest = 0;
-        std::memcpy(&rest, bytes, size);
-        hash = (hash ^ rest) * kFactor;
+        hash = (hash ^ load_few(bytes, size)) * kFactor;
     }
     hash = (hash ^ hash >> kShift) * kFactor;
     return hash ^ hash >> kShift;
@@ -148,8 +146,8 @@ class SortedWords {
         std::uint64_t high = ~std::uint64_t{0};
         while (begin < end) {
             const std::uint64_t width = end - begin;
-            const double share = static_cast<double>(wanted - low) /
-                                 static_cast<double>(high - low + (high == low));
+            const double share =
+                static_cast<double>(wanted - low) / static_cast<double>(high - low + (high == low));
             const auto guess = static_cast<std::uint64_t>(share * static_cast<double>(width));
             const std::uint64_t place = begin + std::min(guess, width - 1);
             const std::uint64_t here = key(place);

@@ -6,10 +6,13 @@ these are. The kernel is `kenlm/model.hpp`; paths and other formats are the work
 `ngram/kenlm.py`.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport (
+    PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+)
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 from libcpp cimport bool as cbool
 from libcpp.memory cimport shared_ptr
 from libcpp.string_view cimport string_view
@@ -19,10 +22,7 @@ from libcpp.vector cimport vector
 from ngram._core.buffer cimport Span, const_char
 from ngram._core.model cimport Bucketed, Table
 from ngram._core.progress cimport raise_ngram_error
-from ngram._core.scoring cimport ContextState, WordScore
 from ngram._core.vocabulary cimport CVocabulary, Vocabulary
-
-import numpy as np
 
 from ngram.errors import InputError
 
@@ -39,7 +39,23 @@ cdef extern from "kenlm/file.hpp" namespace "ngram::kenlm" nogil:
     cbool is_kenlm_file "ngram::kenlm::is_kenlm"(Span[const_char] file) noexcept
 
 
+cdef extern from "kenlm/context.hpp" namespace "ngram::kenlm" nogil:
+    cdef cppclass Context:
+        Context() noexcept
+        size_t length() noexcept
+        uint32_t* words() noexcept
+        uint32_t* backoffs() noexcept
+        void reserve(size_t length) except +raise_ngram_error
+        void set_length(size_t length) noexcept
+        int compare(const Context& other) noexcept
+        uint64_t hash() noexcept
+
+
 cdef extern from "kenlm/search.hpp" namespace "ngram::kenlm" nogil:
+    cdef cppclass WordScore:
+        float log10_prob
+        uint32_t ngram_length
+
     cdef cppclass IdMap:
         IdMap() noexcept
         IdMap(
@@ -55,13 +71,13 @@ cdef extern from "kenlm/model.hpp" namespace "ngram::kenlm" nogil:
         uint32_t find(string_view word) noexcept
         vector[string_view] spellings() except +raise_ngram_error
         WordScore advance(
-            const ContextState& before, uint32_t word, ContextState& after
+            const Context& before, uint32_t word, Context& after
         ) except +raise_ngram_error
         float score(
             string_view sentence, cbool bos, cbool eos
         ) except +raise_ngram_error
         uint32_t eos() noexcept
-        const ContextState& begin_state() noexcept
+        const Context& begin_context() noexcept
 
     string_view next_word(string_view& text) noexcept
     string_view until_nul(string_view word) noexcept
@@ -71,10 +87,8 @@ cdef extern from "kenlm/model.hpp" namespace "ngram::kenlm" nogil:
     ) except +raise_ngram_error
 
 
-cdef extern from "kenlm/states.hpp" namespace "ngram::kenlm" nogil:
-    int compare_words(const ContextState& a, const ContextState& b) noexcept
-    size_t hash_words(const ContextState& state) except +raise_ngram_error
-
+# Of a context; models have smaller orders.
+cdef size_t MOST_WORDS = 1000
 
 # Shorter sentences are scored before another thread could take over.
 cdef size_t RELEASE_FROM = 512
@@ -108,35 +122,35 @@ cdef class State:
     methods of a model that take one to write to.
     """
 
-    cdef ContextState context
+    cdef Context context
 
     def __eq__(self, other):
         if not isinstance(other, State):
             return NotImplemented
-        return compare_words(self.context, (<State>other).context) == 0
+        return self.context.compare((<State>other).context) == 0
 
     def __lt__(self, other):
         if not isinstance(other, State):
             return NotImplemented
-        return compare_words(self.context, (<State>other).context) < 0
+        return self.context.compare((<State>other).context) < 0
 
     def __le__(self, other):
         if not isinstance(other, State):
             return NotImplemented
-        return compare_words(self.context, (<State>other).context) <= 0
+        return self.context.compare((<State>other).context) <= 0
 
     def __gt__(self, other):
         if not isinstance(other, State):
             return NotImplemented
-        return compare_words(self.context, (<State>other).context) > 0
+        return self.context.compare((<State>other).context) > 0
 
     def __ge__(self, other):
         if not isinstance(other, State):
             return NotImplemented
-        return compare_words(self.context, (<State>other).context) >= 0
+        return self.context.compare((<State>other).context) >= 0
 
     def __hash__(self):
-        return <Py_hash_t>hash_words(self.context)
+        return <Py_hash_t>self.context.hash()
 
     def __copy__(self):
         cdef State copy = State.__new__(State)
@@ -147,14 +161,12 @@ cdef class State:
         return self.__copy__()
 
     def __reduce__(self):
-        cdef size_t i
-        words = [self.context.word(i) for i in range(self.context.length())]
-        backoffs = [self.context.log10_backoff(i) for i in range(self.context.length())]
+        cdef size_t bytes_ = self.context.length() * sizeof(uint32_t)
         return (
             restore_state,
             (
-                np.array(words, dtype=np.uint32).tobytes(),
-                np.array(backoffs, dtype=np.float32).tobytes(),
+                PyBytes_FromStringAndSize(<const char*>self.context.words(), bytes_),
+                PyBytes_FromStringAndSize(<const char*>self.context.backoffs(), bytes_),
             ),
         )
 
@@ -163,22 +175,22 @@ cdef class State:
         """The word ids kept, in the order of the text: a tuple of int."""
         cdef size_t length = self.context.length()
         cdef size_t i
-        return tuple([self.context.word(length - 1 - i) for i in range(length)])
+        return tuple([self.context.words()[length - 1 - i] for i in range(length)])
 
     def __repr__(self):
         return f"State(words={self.words})"
 
 
-def restore_state(bytes words, bytes backoffs):
-    """Return the State that was pickled."""
-    cdef const uint32_t[::1] ids = np.frombuffer(words, dtype=np.uint32)
-    cdef const uint32_t[::1] bits = np.frombuffer(backoffs, dtype=np.uint32)
+def restore_state(bytes words not None, bytes backoffs not None):
+    """Return the State that was pickled: uint32 ids and float32 back-offs, as bytes."""
     cdef State state = State.__new__(State)
-    cdef Py_ssize_t i
-    if ids.shape[0] != bits.shape[0] or ids.shape[0] > 255:
+    cdef size_t length = <size_t>len(words) // sizeof(uint32_t)
+    if len(words) != len(backoffs) or len(words) % sizeof(uint32_t) or length > MOST_WORDS:
         raise ValueError("not a pickled State")
-    for i in range(ids.shape[0]):
-        state.context.push(ids[i], bits[i])
+    state.context.reserve(length)
+    memcpy(state.context.words(), PyBytes_AS_STRING(words), length * sizeof(uint32_t))
+    memcpy(state.context.backoffs(), PyBytes_AS_STRING(backoffs), length * sizeof(uint32_t))
+    state.context.set_length(length)
     return state
 
 
@@ -347,7 +359,7 @@ cdef class KenlmModel:
         cdef WordScore score
         cdef uint32_t word_id
         if bos:
-            before.context = model.begin_state()
+            before.context = model.begin_context()
         while True:
             word = next_word(text)
             if word.empty():
@@ -362,11 +374,11 @@ cdef class KenlmModel:
 
     def BeginSentenceWrite(self, State state not None):
         """Make a state that of the beginning of a sentence: `<s>`."""
-        state.context = self.model().begin_state()
+        state.context = self.model().begin_context()
 
     def NullContextWrite(self, State state not None):
         """Make a state the empty context."""
-        state.context = ContextState()
+        state.context.set_length(0)
 
     def BaseScore(self, State in_state not None, str word not None, State out_state not None):
         """Return the log10 probability of a word, and write the next state.
@@ -407,7 +419,7 @@ cdef class KenlmModel:
     cdef inline WordScore advance(
         self, CModel* model, State in_state, uint32_t word, State out_state
     ) except *:
-        cdef ContextState before
+        cdef Context before
         if in_state is not out_state:
             return model.advance(in_state.context, word, out_state.context)
         before = in_state.context
