@@ -16,7 +16,7 @@ import stat
 import sys
 from typing import Any
 
-from ngram._core.kenlm import FullScoreReturn, KenlmModel, State, is_kenlm
+from ngram._core.kenlm import FullScoreReturn, KenlmModel, Query, State, is_kenlm
 from ngram._core.model import Table
 from ngram.arpa import parse_parts
 from ngram.container import is_container
@@ -31,6 +31,7 @@ __all__ = [
     "LanguageModel",
     "LoadMethod",
     "Model",
+    "Query",
     "State",
     "install",
 ]

@@ -128,8 +128,11 @@ def large_text(folder: Path) -> Path:
 # --- every command -----------------------------------------------------------------
 
 
-# lmplz follows another program, which has its own help: tests/test_lmplz.py.
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "lmplz"])
+# They follow other programs, which have their own help: test_lmplz.py and test_kenlm.py.
+FOREIGN = ("lmplz", "query", "build_binary")
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in FOREIGN])
 def test_every_command_explains_itself_and_offers_json(call: Call, name: str) -> None:
     answer = call(name, "--help")
     assert answer.status == 0

@@ -21,6 +21,7 @@ COMMANDS = (
     "merge",
     "prune",
     "lmplz",
+    "query",
     "score",
     "perplexity",
     "filter",

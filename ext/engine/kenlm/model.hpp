@@ -51,7 +51,7 @@ class Model {
     virtual const char* kind() const = 0;
     // Number of ids; 0 is <unk>.
     virtual std::uint32_t size() const = 0;
-    // 0 if the word, which has no NUL, is unknown, or if it is <unk>.
+    // 0 if the word is unknown, or if it is <unk>.
     virtual std::uint32_t find(std::string_view word) const = 0;
     // All words in the order of ids. Throws InputError if the file does not spell them.
     virtual std::vector<std::string_view> spellings() const = 0;

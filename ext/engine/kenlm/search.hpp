@@ -53,9 +53,9 @@ class TableWords {
         : vocabulary_(std::move(vocabulary)), map_(std::move(map)) {}
 
     std::uint32_t size() const { return static_cast<std::uint32_t>(vocabulary_->size()); }
-    // The word has no NUL, so up to 12 bytes are their own key.
+    // Up to 12 bytes are their own key, if the last one is not NUL.
     std::uint32_t find(std::string_view word) const {
-        if (word.empty()) return 0;
+        if (word.empty() || word.back() == '\0') return 0;
         const std::size_t size = word.size();
         WordKey key;
         if (size <= 8) {

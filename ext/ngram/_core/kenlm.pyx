@@ -14,7 +14,8 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from libcpp cimport bool as cbool
-from libcpp.memory cimport shared_ptr
+from libcpp.memory cimport shared_ptr, unique_ptr
+from libcpp.string cimport string
 from libcpp.string_view cimport string_view
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
@@ -85,6 +86,27 @@ cdef extern from "kenlm/model.hpp" namespace "ngram::kenlm" nogil:
     shared_ptr[CModel] open_table(
         shared_ptr[const_Bucketed] table, shared_ptr[const_Vocabulary] vocabulary, IdMap map
     ) except +raise_ngram_error
+
+
+cdef extern from "kenlm/query.hpp" namespace "ngram::kenlm" nogil:
+    cdef cppclass QueryOptions:
+        QueryOptions() noexcept
+        cbool context
+        cbool words
+        cbool lines
+
+    cdef cppclass QueryTotals:
+        double log10_prob
+        double oov_log10_prob
+        uint64_t oov
+        uint64_t tokens
+
+    cdef cppclass CQuery "ngram::kenlm::Query":
+        CQuery(const CModel& model, const QueryOptions& options) except +raise_ngram_error
+        const QueryTotals& totals() noexcept
+        void print_lines "print"(
+            string_view text, string& out
+        ) except +raise_ngram_error
 
 
 # Of a context; models have smaller orders.
@@ -427,6 +449,46 @@ cdef class KenlmModel:
 
     def __contains__(self, word):
         return self.model().find(until_nul(view(word))) != 0
+
+
+cdef class Query:
+    """What KenLM's `query` prints of a text.
+
+    Parameters
+    ----------
+    model : KenlmModel
+    context : bool, default=True
+        Whether `<s>` precedes every line and `</s>` follows it.
+    words, lines : bool, default=True
+        Whether words and sums of lines are printed.
+    """
+
+    cdef unique_ptr[CQuery] pointer
+    cdef KenlmModel model
+
+    def __init__(self, KenlmModel model not None, *, context=True, words=True, lines=True):
+        cdef QueryOptions options
+        options.context = context
+        options.words = words
+        options.lines = lines
+        self.pointer.reset(new CQuery(model.model()[0], options))
+        self.model = model
+
+    def print(self, bytes text not None):
+        """Return what is printed for whole lines of text, as bytes."""
+        cdef string out
+        cdef string_view lines = view(text)
+        with nogil:
+            self.pointer.get().print_lines(lines, out)
+        return PyBytes_FromStringAndSize(out.data(), <Py_ssize_t>out.size())
+
+    def totals(self):
+        """Return the sum of all scores, that of OOV words, the number of these, and of all.
+
+        A tuple of (float, float, int, int); `</s>` counts as a word.
+        """
+        cdef const QueryTotals* totals = &self.pointer.get().totals()
+        return totals.log10_prob, totals.oov_log10_prob, totals.oov, totals.tokens
 
 
 # The rows of <s> and </s> among the 1-grams without <unk>; missing words come last.
