@@ -211,6 +211,21 @@ def test_sentences_score_as_in_the_package(
             assert ours.perplexity(form) == theirs.perplexity(form)
 
 
+@pytest.mark.parametrize("order", [2, 3, 6])
+def test_long_sentences_score_as_in_the_package(tmp_path, order):
+    # They are scored as one batch instead of word by word.
+    reference = random_model(order, words=40, order=order, density=0.7, sentences=200)
+    rng = random.Random(order)
+    _, theirs, ours = both(reference, tmp_path, rng)
+    words = [*reference.words, "new", "w3\0x", "\0", "a-word-that-is-long", "</s>"]
+    for size in (100, 130, 200, 1500, 5000):
+        text = "\v".join(rng.choices(words, k=size))
+        for bos, eos in itertools.product((True, False), repeat=2):
+            assert repr(ours.score(text, bos, eos)) == repr(
+                theirs.score(text, bos, eos)
+            )
+
+
 @settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(5, 25), st.integers(2, 6), st.data())
 def test_states_follow_those_of_the_package(tmp_path_factory, seed, words, order, data):

@@ -83,7 +83,9 @@ def levels_of(values: list[str]) -> set[str] | None:
     return levels
 
 
-def run(path: str, levels: set[str], method: int, *, context: bool, flush: bool) -> None:
+def run(
+    path: str, levels: set[str], method: int, *, context: bool, flush: bool
+) -> None:
     """Print the scores of stdin."""
     from ngram.kenlm import Config, Model, Query
 

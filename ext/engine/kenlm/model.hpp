@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "kenlm/search.hpp"
 #include "kenlm/trie.hpp"
 #include "kenlm/words.hpp"
+#include "scoring/sentences.hpp"
 
 namespace ngram {
 namespace kenlm {
@@ -71,6 +73,55 @@ class Model {
     Context begin_;
 };
 
+// Adds the scores of one sentence in float32.
+struct FloatSink {
+    float total = 0;
+
+    void take(std::size_t, const float* log10_prob, const std::uint32_t*, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) total += log10_prob[i];
+    }
+};
+
+// From so many bytes on a sentence is faster in one batch, which waits for memory once for many
+// words, than word by word, which needs no room for a batch. Tables that caches hold do not wait:
+// measured 64 bytes for one of 100 MB (15 words: 1.45 times as fast), 512 for one of 1 MB.
+inline std::size_t many_bytes(std::uint64_t table_bytes) {
+    return table_bytes < std::uint64_t{4} << 20 ? 512 : 64;
+}
+
+// The same as word by word: see scoring/batch.hpp.
+inline float score_many(const TableWords& words, const TableSearch& search,
+                        std::string_view sentence, bool bos, bool eos) {
+    struct Wanted {
+        std::string_view word;
+        WordKey key;
+        std::uint64_t hash;
+    };
+    const Vocabulary& vocabulary = words.vocabulary();
+    std::vector<Wanted> wanted;
+    wanted.reserve(sentence.size() / 4);
+    for (;;) {
+        const std::string_view token = next_word(sentence);
+        if (token.empty()) break;
+        const std::string_view word = until_nul(token);
+        const WordKey key = word.empty() ? WordKey() : TableWords::key_of(word);
+        wanted.push_back({word, key, key.hash()});
+        vocabulary.prefetch(wanted.back().hash);
+    }
+    Buffer<std::uint32_t> ids(wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const Wanted& one = wanted[i];
+        ids[i] = one.word.empty() ? kUnk : vocabulary.find(one.key, one.hash, one.word);
+    }
+    ScoringOptions options;
+    options.bos = bos;
+    options.eos = eos;
+    SentenceScorer<Bucketed, FloatSink> scorer(search.table(), options, ids.size() + 2,
+                                               FloatSink());
+    scorer.add(0, ids.data(), ids.size());
+    return scorer.finish().total;
+}
+
 template <class Search>
 class SearchedModel final : public Model {
   public:
@@ -85,6 +136,9 @@ class SearchedModel final : public Model {
           spellings_(spellings) {
         bos_ = words_.find("<s>");
         eos_ = words_.find("</s>");
+        if constexpr (std::is_same_v<Search, TableSearch>) {
+            many_bytes_ = many_bytes(search_.table().bytes());
+        }
         if (search_.order() > 1) {
             typename Search::Place place;
             begin_.words()[0] = bos_;
@@ -118,6 +172,11 @@ class SearchedModel final : public Model {
     }
 
     float score(std::string_view sentence, bool bos, bool eos) const override {
+        if constexpr (std::is_same_v<Search, TableSearch>) {
+            if (sentence.size() >= many_bytes_) {
+                return score_many(words_, search_, sentence, bos, eos);
+            }
+        }
         Context states[2];
         if (bos) states[0] = begin_;
         const bool has_nul = sentence.find('\0') != std::string_view::npos;
@@ -142,6 +201,7 @@ class SearchedModel final : public Model {
     const char* kind_;
     bool has_spellings_;
     Span<const char> spellings_;
+    std::size_t many_bytes_ = 0;  // of our tables
 };
 
 template <class Search>

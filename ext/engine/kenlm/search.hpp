@@ -53,21 +53,23 @@ class TableWords {
         : vocabulary_(std::move(vocabulary)), map_(std::move(map)) {}
 
     std::uint32_t size() const { return static_cast<std::uint32_t>(vocabulary_->size()); }
-    // Up to 12 bytes are their own key, if the last one is not NUL.
     std::uint32_t find(std::string_view word) const {
         if (word.empty() || word.back() == '\0') return 0;
-        const std::size_t size = word.size();
-        WordKey key;
-        if (size <= 8) {
-            key.low = load_few(word.data(), size);
-        } else if (size <= WordKey::kShort) {
-            key.low = load64(word.data());
-            key.high = static_cast<std::uint32_t>(load_few(word.data() + 8, size - 8));
-        } else {
-            key = WordKey::of_long(word);
-        }
+        const WordKey key = key_of(word);
         return map_->to_theirs(vocabulary_->find(key, key.hash(), word));
     }
+    // Of a word that does not end in NUL: up to 12 bytes are their own key.
+    static WordKey key_of(std::string_view word) {
+        const std::size_t size = word.size();
+        if (size > WordKey::kShort) return WordKey::of_long(word);
+        WordKey key;
+        key.low = load_few(word.data(), size);
+        if (size > 8) {
+            key.high = static_cast<std::uint32_t>(load_few(word.data() + 8, size - 8));
+        }
+        return key;
+    }
+    const Vocabulary& vocabulary() const { return *vocabulary_; }
     std::string_view spelling(std::uint32_t id) const {
         return vocabulary_->word(map_->to_ours(id));
     }
@@ -88,6 +90,7 @@ class TableSearch {
         : table_(std::move(table)), map_(std::move(map)) {}
 
     std::size_t order() const { return table_->order(); }
+    const Bucketed& table() const { return *table_; }
 
     Weights unigram(std::uint32_t word, Place& slot) const {
         slot = map_->to_ours(word < table_->vocabulary_size() ? word : 0);
