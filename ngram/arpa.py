@@ -87,12 +87,14 @@ def parse_parts(
     path: str | os.PathLike[str] | IO[bytes],
     *,
     strict: bool = False,
+    unk_log10_prob: float = -100.0,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> "tuple[SortedNgrams, Vocabulary, _arpa.Lacked]":
     """Read an ARPA file as `parse_arpa` does; also return what it lacked.
 
     The third value also says where `<unk>`, `<s>` and `</s>` stand in the file.
+    `unk_log10_prob` is what a missing `<unk>` gets.
     """
     count = thread_count(threads)
     with open_input(path) as stream:
@@ -106,14 +108,20 @@ def parse_parts(
                     name,
                     size=os.fstat(file.fileno()).st_size,
                     strict=strict,
+                    unk_log10_prob=unk_log10_prob,
                     threads=count,
                     progress=progress,
                 )
         else:
             ngrams, vocabulary, lacked = _arpa.read_arpa(
-                stream, name, strict=strict, threads=count, progress=progress
+                stream,
+                name,
+                strict=strict,
+                unk_log10_prob=unk_log10_prob,
+                threads=count,
+                progress=progress,
             )
-    _warn(name, lacked)
+    _warn(name, lacked, unk_log10_prob)
     return ngrams, vocabulary, lacked
 
 
@@ -199,15 +207,17 @@ def _descriptor(sink: IO[bytes]) -> int | IO[bytes]:
     return sink
 
 
-def _warn(name: str, lacked: "_arpa.Lacked") -> None:
+def _warn(name: str, lacked: "_arpa.Lacked", unk_log10_prob: float) -> None:
     """Warn once about everything that was added."""
     added = []
     if lacked["unk_upper_case"]:
         added.append("<UNK> was taken for <unk>")
+    if lacked["unk"] and unk_log10_prob != -100:
+        added.append(f"<unk> got the log10 probability {unk_log10_prob:g}")
     missing = [
         word
         for word, absent in (
-            ("<unk>", lacked["unk"]),
+            ("<unk>", lacked["unk"] and unk_log10_prob == -100),
             ("<s>", lacked["bos"]),
             ("</s>", lacked["eos"]),
         )

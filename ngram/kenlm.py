@@ -6,26 +6,38 @@ with the methods of `kenlm.Model`, whose results are equal to the bit. Binary fi
 KenLM are mapped and asked where they lie, all kinds: a probing file holds hashes of
 its n-grams instead of their words, so it could not be read into anything else. ARPA
 files and ours are asked through our own table, which compares n-grams exactly.
-`install` makes `import kenlm` mean this module. What differs from the package, and
-what it has in addition, is listed in `docs/kenlm.md`.
+`install` makes `import kenlm` mean this module; `build_binary` writes KenLM's files.
+What differs from the package, and what there is besides, is listed in
+`docs/kenlm.md`.
 """
 
 import mmap
 import os
 import stat
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from ngram._core.kenlm import FullScoreReturn, KenlmModel, Query, State, is_kenlm
+from ngram._core.kenlm import (
+    FullScoreReturn,
+    KenlmModel,
+    Query,
+    State,
+    build,
+    is_kenlm,
+)
 from ngram._core.model import Table
 from ngram.arpa import parse_parts
 from ngram.container import is_container
 from ngram.errors import InputError, ModelFileError, NgramError
+from ngram.files import atomic_output, check_output
 from ngram.model import Model as NativeModel
 from ngram.threads import thread_count
 
 __all__ = [
     "ARPALoadComplain",
+    "BinaryOptions",
     "Config",
     "FullScoreReturn",
     "LanguageModel",
@@ -33,8 +45,11 @@ __all__ = [
     "Model",
     "Query",
     "State",
+    "build_binary",
     "install",
 ]
+
+Progress = Callable[[str, int, int], object]
 
 HEAD = 4096  # bytes that tell what a file is
 
@@ -198,6 +213,129 @@ def _bytes_of(path: str, load_method: int) -> memoryview:
                 mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ)
             )
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+@dataclass(frozen=True)
+class BinaryOptions:
+    """What a binary file of KenLM is to hold, and how.
+
+    Parameters
+    ----------
+    structure : {"probing", "trie"}, default="probing"
+        Hash tables, or a trie, which is smaller and slower.
+    multiplier : float, default=1.5
+        Places of a hash table per entry; above 1.
+    prob_bits, backoff_bits : int, default=8
+        Bits of a quantised value, 1 to 25.
+    pointer_bits : int, default=22
+        Most bits of a pointer that go to an array.
+    quantised, compressed : bool, default=False
+        Whether values of a trie are quantised, which changes them, and whether its
+        pointers are compressed.
+    spelled : bool, default=True
+        Whether the file spells its words; without, it only knows them when it is asked.
+    """
+
+    structure: str = "probing"
+    multiplier: float = 1.5
+    prob_bits: int = 8
+    backoff_bits: int = 8
+    pointer_bits: int = 22
+    quantised: bool = False
+    compressed: bool = False
+    spelled: bool = True
+
+    def __post_init__(self) -> None:
+        if self.structure not in ("probing", "trie"):
+            raise InputError(
+                f"structure is 'probing' or 'trie', not {self.structure!r}."
+            )
+        if self.structure == "probing" and (self.quantised or self.compressed):
+            raise InputError(
+                "hash tables can neither be quantised nor compressed: choose the "
+                "structure 'trie'."
+            )
+        if not 1 < self.multiplier <= 1e6:
+            raise InputError(f"multiplier is above 1, not {self.multiplier}.")
+        for name in ("prob_bits", "backoff_bits"):
+            if not 1 <= getattr(self, name) <= 25:
+                raise InputError(f"{name} is from 1 to 25, not {getattr(self, name)}.")
+        if not 0 <= self.pointer_bits <= 255:
+            raise InputError(f"pointer_bits is from 0 to 255, not {self.pointer_bits}.")
+
+    def as_kernel(self) -> dict[str, Any]:
+        """Return the options as the engine takes them."""
+        kinds = {
+            (False, False): self.structure,
+            (True, False): "quant",
+            (False, True): "array",
+            (True, True): "quant-array",
+        }
+        return {
+            "kind": kinds[self.quantised, self.compressed],
+            "multiplier": self.multiplier,
+            "prob_bits": self.prob_bits,
+            "backoff_bits": self.backoff_bits,
+            "pointer_limit": self.pointer_bits,
+            "has_words": self.spelled,
+        }
+
+
+def build_binary(
+    arpa: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    options: BinaryOptions | None = None,
+    *,
+    unk_log10_prob: float = -100.0,
+    markers_needed: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Write a model as a binary file of KenLM, for programs that read nothing else.
+
+    Tries are byte for byte those of `build_binary`; hash tables too, unless the ARPA
+    file lacked n-grams that were added. The whole file is in memory while it is built.
+
+    Parameters
+    ----------
+    arpa : path-like
+        An ARPA file, also compressed.
+    path : path-like
+        The file to write. It appears when it is complete.
+    options : BinaryOptions, optional
+    unk_log10_prob : float, default=-100
+        What `<unk>` gets if the ARPA file lacks it.
+    markers_needed : bool, default=False
+        Whether a file without `<s>` or `</s>` is an error.
+    threads : int, default=None
+        By default, all processors. The bytes do not depend on it.
+    progress : callable(stage, done, total), default=None
+
+    Raises
+    ------
+    InputError
+        If the text is not ARPA, or its order is 1, which KenLM does not know.
+    ModelFileError
+        If the file cannot be written.
+    """
+    check_output(path, compressible=False)
+    ngrams, vocabulary, lacked = parse_parts(
+        arpa, unk_log10_prob=unk_log10_prob, threads=threads, progress=progress
+    )
+    if markers_needed and (lacked["bos"] or lacked["eos"]):
+        raise InputError(
+            f"{os.fspath(arpa)}: the 1-grams lack {'<s>' if lacked['bos'] else '</s>'}."
+        )
+    content = build(
+        ngrams,
+        vocabulary,
+        lacked["rows"],
+        thread_count(threads),
+        progress,
+        **(options or BinaryOptions()).as_kernel(),
+    )
+    with atomic_output(path) as sink:
+        sink.write(content)
 
 
 def install() -> None:

@@ -128,7 +128,7 @@ def large_text(folder: Path) -> Path:
 # --- every command -----------------------------------------------------------------
 
 
-# They follow other programs, which have their own help: test_lmplz.py and test_kenlm.py.
+# They follow other programs, which have their own help: test_lmplz.py, test_kenlm.py.
 FOREIGN = ("lmplz", "query", "build_binary")
 
 

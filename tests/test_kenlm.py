@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import io
 import itertools
 import json
 import math
@@ -23,6 +24,10 @@ from reference_model import random_model
 
 import ngram
 from ngram import kenlm
+from ngram._core.kenlm import build
+from ngram.arpa import parse_parts
+from ngram.cli.group import run as ngram_cli
+from ngram.cli.query import shortest, summary
 from ngram.errors import InputError, ModelFileError
 
 GOLDEN = [
@@ -701,3 +706,282 @@ def test_the_module_is_typed_and_documented():
     assert Path(kenlm.__file__).name == "kenlm.py"
     for name in kenlm.__all__:
         assert getattr(kenlm, name).__doc__
+
+
+# ---- the commands
+
+
+KINDS = {
+    "probing": ["probing"],
+    "probing-p1.2": ["-p", "1.2", "probing"],
+    "probing-v": ["-v", "probing"],
+    "trie": ["trie"],
+    "trie-v": ["-v", "trie"],
+    "trie-a22": ["-a", "22", "trie"],
+    "trie-q8": ["-q", "8", "-b", "8", "trie"],
+    "trie-q8-a64": ["-q", "8", "-b", "8", "-a", "64", "trie"],
+}
+
+
+def call(capfdbinary, *arguments):
+    """Run a command line in this process; return its status, output and errors."""
+    status = ngram_cli([str(argument) for argument in arguments])
+    captured = capfdbinary.readouterr()
+    return status, captured.out, captured.err.decode()
+
+
+BUILT = [
+    param
+    for param in GOLDEN
+    if param.values[0].name.split(".", 1)[1].removesuffix(".bin.gz") in KINDS
+]
+
+
+@pytest.mark.parametrize("path", BUILT)
+def test_build_binary_writes_the_bytes_of_the_program(path, tmp_path, capfdbinary):
+    case, _, kind = path.name.removesuffix(".bin.gz").partition(".")
+    arpa = CASES[case].root / "cases" / case / "model.arpa.gz"
+    target = tmp_path / "model.bin"
+    status, out, err = call(capfdbinary, "build_binary", *KINDS[kind], arpa, target)
+    assert (status, out, err) == (0, b"", "SUCCESS\n")
+    assert target.read_bytes() == gzip.decompress(path.read_bytes())
+
+
+def test_a_built_file_is_the_same_with_any_number_of_threads(tmp_path):
+    for kind in ("probing", "trie"):
+        options = kenlm.BinaryOptions(kind)
+        paths = [tmp_path / f"{kind}{threads}" for threads in (1, 2, 3)]
+        for threads, path in enumerate(paths, 1):
+            kenlm.build_binary(TINY_ARPA, path, options, threads=threads)
+        assert len({path.read_bytes() for path in paths}) == 1
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(0, 10**6),
+    st.integers(5, 40),
+    st.integers(2, 6),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(0, 40),
+)
+def test_built_files_score_as_their_arpa(
+    tmp_path_factory, seed, words, order, prob_bits, backoff_bits, pointer_bits
+):
+    reference = random_model(seed, words=words, order=order, density=0.6)
+    rng = random.Random(seed)
+    folder = tmp_path_factory.getbasetemp()
+    arpa = folder / "built.arpa"
+    arpa.write_text(arpa_text(reference, rng))
+    ngrams, vocabulary, facts = parse_parts(arpa)
+    expected = kenlm.Model(arpa)
+    text = " ".join(rng.choices([*reference.words, "new"], k=60))
+    for structure, quantised, compressed in (
+        ("probing", False, False),
+        ("trie", False, False),
+        ("trie", False, True),
+        ("trie", True, False),
+        ("trie", True, True),
+    ):
+        options = kenlm.BinaryOptions(
+            structure,
+            1.0 + rng.random(),
+            prob_bits,
+            backoff_bits,
+            pointer_bits,
+            quantised,
+            compressed,
+        )
+        opened = kenlm.Model.__new__(kenlm.Model)
+        built = build(ngrams, vocabulary, facts["rows"], 1, None, **options.as_kernel())
+        opened._use_file(built)
+        assert sorted(opened.words()) == sorted(expected.words())
+        for (p, length, oov), (q, size, unknown) in zip(
+            opened.full_scores(text), expected.full_scores(text), strict=True
+        ):
+            assert (length, oov) == (size, unknown)
+            assert quantised or p == q
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"structure": "tree"}, "'tree'"),
+        ({"quantised": True}, "choose the structure 'trie'"),
+        ({"multiplier": 1.0}, "above 1"),
+        ({"multiplier": math.nan}, "above 1"),
+        ({"prob_bits": 0}, "prob_bits is from 1 to 25"),
+        ({"backoff_bits": 26}, "backoff_bits is from 1 to 25"),
+        ({"pointer_bits": 256}, "pointer_bits is from 0 to 255"),
+    ],
+)
+def test_wrong_options_of_binary_files_are_input_errors(options, reason):
+    with pytest.raises(InputError, match=reason):
+        kenlm.BinaryOptions(**options)
+
+
+def test_unigrams_alone_make_no_binary_file(tmp_path):
+    arpa = OWN / "cases" / "tiny-o1-fallback" / "model.arpa.gz"
+    with pytest.raises(InputError, match="order 2"):
+        kenlm.build_binary(arpa, tmp_path / "model.bin")
+    assert not list(tmp_path.iterdir())
+
+
+def test_build_binary_estimates_memory_as_the_program(capfdbinary):
+    status, out, err = call(capfdbinary, "build_binary", TINY_ARPA)
+    assert (status, out) == (0, b"")
+    assert err == (
+        "Memory estimate for binary LM:\n"
+        "type       B\n"
+        "probing 1916 assuming -p 1.5\n"
+        "probing 2192 assuming -r models -p 1.5\n"
+        "trie     955 without quantization\n"
+        "trie    3724 assuming -q 8 -b 8 quantization \n"
+        "trie     978 assuming -a 22 array pointer compression\n"
+        "trie    3747 assuming -a 22 -q 8 -b 8 array pointer compression and "
+        "quantization\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ([], 1),
+        (["--help"], 1),
+        (["-z", "ARPA", "OUT"], 1),
+        (["-b", "4", "ARPA", "OUT"], 134),
+        (["-q", "4", "probing", "ARPA", "OUT"], 1),
+        (["-q", "x", "ARPA", "OUT"], 1),
+        (["-q", "30", "trie", "ARPA", "OUT"], 1),
+        (["-p", "0.5", "ARPA", "OUT"], 1),
+        (["-p", "x", "ARPA", "OUT"], 1),
+        (["-u", "1", "ARPA", "OUT"], 1),
+        (["-r", "a b", "ARPA", "OUT"], 1),
+        (["-S", "1x", "ARPA", "OUT"], 1),
+        (["-w", "later", "ARPA", "OUT"], 1),
+        (["tree", "ARPA", "OUT"], 1),
+        (["absent.arpa", "OUT"], 1),
+        (["absent.arpa"], 1),
+        (["-s", "-i", "-T", "/tmp/x", "-S", "1G", "-w", "mmap", "ARPA", "OUT"], 0),
+    ],
+)
+def test_build_binary_ends_with_the_status_of_the_program(
+    arguments, status, tmp_path, capfdbinary
+):
+    names = {"ARPA": TINY_ARPA, "OUT": tmp_path / "out"}
+    given_ = [names.get(word, word) for word in arguments]
+    answer, out, err = call(capfdbinary, "build_binary", *given_)
+    assert (answer, out) == (status, b"")
+    assert (tmp_path / "out").exists() == (status == 0)
+    assert err.endswith("SUCCESS\n") == (status == 0)
+
+
+@pytest.mark.filterwarnings("ignore::ngram.arpa.ArpaWarning")
+def test_missing_words_of_an_arpa_file(tmp_path, capfdbinary):
+    arpa = tmp_path / "bare.arpa"
+    arpa.write_text(
+        "\\data\\\nngram 1=3\nngram 2=1\n\n\\1-grams:\n-1\ta\t-0.5\n-2\t<s>\t-0.25\n"
+        "-1\tb\n\n\\2-grams:\n-0.5\t<s> a\n\n\\end\\\n"
+    )
+    target = tmp_path / "bare.bin"
+    status, _, err = call(capfdbinary, "build_binary", arpa, target)
+    assert (status, "lack </s>" in err) == (1, True)
+    status, _, _ = call(capfdbinary, "build_binary", "-s", "-u", "-7", arpa, target)
+    assert status == 0
+    opened = kenlm.Model(target)
+    assert opened.score("a new", eos=False) == -0.5 - 0.5 - 7
+    assert kenlm.Model(arpa).score("new", False, False) == -100
+
+
+def queried(case, context=True):
+    name = "query.txt.gz" if context else "query.nocontext.txt.gz"
+    return gzip.decompress((case.root / "cases" / case.name / name).read_bytes())
+
+
+@pytest.mark.parametrize("context", [True, False])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name)
+        for case in CASES.values()
+        if case.exit_code == 0
+        and case.query() is not None
+        and case.test.read_bytes().endswith(b"\n")
+        and not case.name.startswith("odd-")  # KenLM takes its word <UNK> for <unk>
+    ],
+)
+@pytest.mark.filterwarnings("ignore::ngram.arpa.ArpaWarning")
+def test_query_prints_what_the_program_prints(
+    case, context, monkeypatch, capfdbinary, tmp_path
+):
+    arpa = case.root / "cases" / case.name / "model.arpa.gz"
+    options = [] if context else ["-n"]
+    with open(case.test, "rb") as text:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(text))
+        status, out, _ = call(capfdbinary, "query", *options, arpa)
+    assert status == 0
+    assert out == queried(case, context)
+
+
+@pytest.mark.parametrize(
+    ("levels", "printed"),
+    [
+        ([], "wls"),
+        (["-v", "2"], "wls"),
+        (["-v", "1"], "ls"),
+        (["-v", "0"], "s"),
+        (["-v", "word"], "w"),
+        (["-v", "sentence", "-v", "summary"], "ls"),
+        (["-v", "word", "-v", "0"], "s"),
+        (["-b", "-l", "lazy", "-v", "0", "-v", "word"], "ws"),
+    ],
+)
+def test_query_prints_what_is_asked_for(levels, printed, monkeypatch, capfdbinary):
+    text = b"the cat\nnew\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    status, out, err = call(capfdbinary, "query", *levels, TINY_ARPA)
+    assert status == 0
+    assert (b"the=3 " in out) == ("w" in printed)
+    assert (b"Total: " in out) == ("l" in printed)
+    assert (b"OOVs:\t1\n" in out) == ("s" in printed)
+    assert err.startswith("Name:ngram\t")
+
+
+def test_query_scores_a_last_line_without_end_like_any_other(monkeypatch, capfdbinary):
+    answers = []
+    for text in (b"the cat\nthe dog", b"the cat\nthe dog\n"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+        answers.append(call(capfdbinary, "query", TINY_ARPA)[:2])
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["-h"],
+        ["a", "b"],
+        ["-x", "a"],
+        ["-v", "3", "a"],
+        ["-l", "fast", "a"],
+        ["-v"],
+    ],
+)
+def test_query_explains_itself_with_status_1(arguments, capfdbinary):
+    status, out, err = call(capfdbinary, "query", *arguments)
+    assert (status, out) == (1, b"")
+    assert "Usage: ngram query" in err
+
+
+def test_query_without_a_model_is_an_error(capfdbinary):
+    status, out, err = call(capfdbinary, "query", "absent.arpa")
+    assert (status, out) == (1, b"")
+    assert err.startswith("Error: Cannot read model 'absent.arpa' (")
+
+
+def test_numbers_of_the_summary_are_the_shortest_decimals():
+    values = {1e16: "10000000000000000", 1e21: "1e21", 2.5e-7: "2.5e-7", 3.0: "3"}
+    for value, text in {**values, 1e-6: "0.000001", 123.25: "123.25"}.items():
+        assert shortest(value) == text
+    assert summary(-1.0, -1.0, 0, 0).count("inf") == 1
+    assert summary(-1e9, 0, 0, 1).startswith("Perplexity including OOVs:\tinf\n")

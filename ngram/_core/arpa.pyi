@@ -25,6 +25,7 @@ def read_arpa(
     *,
     size: int = 0,
     strict: bool = False,
+    unk_log10_prob: float = -100,
     threads: int = 1,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> tuple[SortedNgrams, Vocabulary, Lacked]: ...

@@ -1,7 +1,8 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ngram._core.model import Table
+from ngram._core.ngrams import SortedNgrams
 from ngram._core.vocabulary import Vocabulary
 
 def is_kenlm(head: bytes) -> bool: ...
@@ -54,6 +55,16 @@ class KenlmModel:
         self, in_state: State, word: str, out_state: State
     ) -> FullScoreReturn: ...
     def __contains__(self, word: str | bytes) -> bool: ...
+
+def file_bytes(counts: Sequence[int], **options: Any) -> int: ...
+def build(
+    ngrams: SortedNgrams,
+    vocabulary: Vocabulary,
+    rows: tuple[int | None, int | None, int | None],
+    threads: int,
+    progress: Callable[[str, int, int], object] | None,
+    **options: Any,
+) -> memoryview: ...
 
 class Query:
     def __init__(

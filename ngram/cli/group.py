@@ -22,6 +22,7 @@ COMMANDS = (
     "prune",
     "lmplz",
     "query",
+    "build_binary",
     "score",
     "perplexity",
     "filter",

@@ -38,8 +38,9 @@ struct ArpaSource {
     int descriptor = -1;
     Read read = nullptr;
     void* context = nullptr;
-    std::string name;         // for error messages
-    std::uint64_t bytes = 0;  // size of the text for progress, 0 if unknown
+    std::string name;             // for error messages
+    std::uint64_t bytes = 0;      // size of the text for progress, 0 if unknown
+    float unk_log10_prob = -100;  // of <unk>, if the file lacks it; -100 as KenLM has it
 
     // Reads until `size` bytes are there or the text ends.
     std::size_t operator()(char* buffer, std::size_t size) const {

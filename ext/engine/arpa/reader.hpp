@@ -49,7 +49,7 @@ struct ArpaModel {
 
 namespace arpa {
 
-constexpr float kMissingLog10Prob = -100;  // of a missing <unk>, as KenLM has it
+constexpr float kMissingLog10Prob = -100;  // of a missing <s> or </s>
 constexpr std::size_t kMaxOrder = 1000;
 constexpr std::size_t kMaxNgrams =
     0xfffffffeU;  // of one order: indexes are 32 bits, one is kAbsent
@@ -61,7 +61,8 @@ class Reader {
           strict_(strict),
           threads_(threads),
           progress_(progress),
-          bytes_(source.bytes) {}
+          bytes_(source.bytes),
+          unk_log10_prob_(source.unk_log10_prob) {}
 
     ArpaModel read() {
         progress_.begin("read", bytes_);
@@ -400,7 +401,7 @@ class Reader {
         }
         for (std::uint32_t id = 0; id < kSpecialWords; ++id) {
             if (!lacks(id)) continue;
-            level.log10_prob[id] = kMissingLog10Prob;
+            level.log10_prob[id] = id == kUnk ? unk_log10_prob_ : kMissingLog10Prob;
             if (strict_) {
                 fail_file("the unigrams lack " + std::string(builder->word(id)) +
                           ". Add it, or read without strict: then its log10 probability is -100.");
@@ -550,6 +551,7 @@ class Reader {
     unsigned threads_;
     Progress& progress_;
     std::uint64_t bytes_;
+    float unk_log10_prob_;
 
     std::vector<std::uint64_t> counts_;  // as the header declares them
     std::string title_;                  // a title that was read and not used yet

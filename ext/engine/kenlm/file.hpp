@@ -123,6 +123,16 @@ inline bool is_kenlm(Span<const char> file) {
     return begins_with(file, kMagic);
 }
 
+// What a machine of another byte order, or of 32 bits, would write differently.
+inline void store_test_values(char* at) {
+    const float numbers[3] = {0.0F, 1.0F, -0.5F};
+    const std::uint32_t words[3] = {1, 0xffffffffU, 0};
+    const std::uint64_t one = 1;
+    std::memcpy(at, numbers, sizeof numbers);
+    std::memcpy(at + 12, words, sizeof words);
+    std::memcpy(at + 24, &one, sizeof one);
+}
+
 inline void check_magic(Span<const char> file) {
     if (begins_with(file, kIncomplete)) {
         throw ModelFileError(
@@ -139,14 +149,8 @@ inline void check_magic(Span<const char> file) {
         throw ModelFileError("the KenLM binary file has the format version '" + version +
                              "'; only 5 is read. Build it again from the ARPA file.");
     }
-    // What a machine of another byte order, or of 32 bits, would have written differently.
-    char expected[kParameters - kTestValues] = {};
-    const float numbers[3] = {0.0F, 1.0F, -0.5F};
-    const std::uint32_t words[3] = {1, 0xffffffffU, 0};
-    const std::uint64_t one = 1;
-    std::memcpy(expected, numbers, sizeof numbers);
-    std::memcpy(expected + 12, words, sizeof words);
-    std::memcpy(expected + 24, &one, sizeof one);
+    char expected[kParameters - kTestValues];
+    store_test_values(expected);
     if (file.size() < kParameters ||
         std::memcmp(file.data() + kTestValues, expected, sizeof expected) != 0) {
         throw ModelFileError(

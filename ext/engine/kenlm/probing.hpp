@@ -26,6 +26,11 @@ struct Weights {
     bool extends_left;           // whether a longer n-gram may end in it
 };
 
+// The hash of an n-gram with one more word before it; that of one word is its id.
+inline std::uint64_t combine(std::uint64_t hash, std::uint32_t word) {
+    return hash * 8978948897894561157U ^ (std::uint64_t{1} + word) * 17894857484156487943U;
+}
+
 class ProbingSearch {
   public:
     using Words = ProbingWords;
@@ -69,10 +74,6 @@ class ProbingSearch {
     }
 
   private:
-    static std::uint64_t combine(std::uint64_t hash, std::uint32_t word) {
-        return hash * 8978948897894561157U ^ (std::uint64_t{1} + word) * 17894857484156487943U;
-    }
-
     static Weights weights(const char* at) {
         const auto prob_bits = load<std::uint32_t>(at);
         return {bucketed::bits_float(prob_bits | bucketed::kSign), load<std::uint32_t>(at + 4),

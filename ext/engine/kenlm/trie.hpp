@@ -79,25 +79,37 @@ class PointerArray {
   public:
     PointerArray() = default;
 
-    // `cursor` is at the two bytes that the arrays of all orders begin with.
-    PointerArray(Cursor& cursor, std::uint64_t entries, std::uint64_t most, unsigned limit) {
-        const unsigned needed = bit_width(most);
-        unsigned cut = 0;
-        std::int64_t least = std::numeric_limits<std::int64_t>::max();
-        for (unsigned bits = 0; bits <= std::min(needed, limit); ++bits) {
-            // 64 bits for each place, against `bits` saved in each entry.
-            const std::int64_t change =
-                static_cast<std::int64_t>((shifted(most, needed - bits)) * 64 - entries * bits);
-            if (change < least) {
-                least = change;
-                cut = bits;
+    // How many bits of a pointer stay in the entry, and how many places the array has.
+    struct Layout {
+        unsigned low_bits;
+        std::uint64_t size;
+
+        // Pointers up to `most` of so many entries; at most `limit` bits leave an entry.
+        Layout(std::uint64_t entries, std::uint64_t most, unsigned limit) {
+            const unsigned needed = bit_width(most);
+            unsigned cut = 0;
+            std::int64_t least = std::numeric_limits<std::int64_t>::max();
+            for (unsigned bits = 0; bits <= std::min(needed, limit); ++bits) {
+                // 64 bits for each place, against `bits` saved in each entry.
+                const std::int64_t change =
+                    static_cast<std::int64_t>(shifted(most, needed - bits) * 64 - entries * bits);
+                if (change < least) {
+                    least = change;
+                    cut = bits;
+                }
             }
+            low_bits = needed - cut;
+            size = shifted(most, low_bits) + 1;
         }
-        low_bits_ = needed - cut;
-        size_ = shifted(most, low_bits_) + 1;
+        // A version and the limit, the places behind them at a multiple of 8.
+        std::uint64_t bytes() const { return 8 * (1 + size) + 7; }
+    };
+
+    // `cursor` is at the two bytes that the arrays of all orders begin with.
+    PointerArray(Cursor& cursor, const Layout& layout)
+        : size_(layout.size), low_bits_(layout.low_bits) {
         const std::uint64_t begin = cursor.offset();
-        const char* const part = cursor.take(8 * (1 + size_) + 7, "the pointers");
-        begin_ = part + (8 - begin % 8) % 8 + 8;
+        begin_ = cursor.take(layout.bytes(), "the pointers") + (8 - begin % 8) % 8 + 8;
     }
 
     static std::uint64_t shifted(std::uint64_t value, unsigned bits) {
@@ -160,8 +172,12 @@ class PackedLevel {
           pointer_bits_(pointer_bits),
           value_bits_(value_bits),
           total_bits_(word_bits_ + value_bits + pointer_bits) {
-        // 8 bytes more, so that 8 can be read at the last bit.
-        begin_ = cursor.take(((1 + entries) * total_bits_ + 7) / 8 + 8, "the n-grams of a trie");
+        begin_ = cursor.take(bytes(entries, total_bits_), "the n-grams of a trie");
+    }
+
+    // One entry more, for its pointer, and 8 bytes more, so that 8 can be read at the last bit.
+    static std::uint64_t bytes(std::uint64_t entries, unsigned total_bits) {
+        return ((1 + entries) * total_bits + 7) / 8 + 8;
     }
 
     std::uint64_t entries() const { return entries_; }
@@ -228,7 +244,7 @@ class TrieSearch {
             const std::uint64_t most = header.counts[k];
             unsigned pointer_bits = bit_width(most);
             if (kArray) {
-                arrays_.emplace_back(cursor, entries + 1, most, limit);
+                arrays_.emplace_back(cursor, PointerArray::Layout(entries + 1, most, limit));
                 pointer_bits = arrays_.back().low_bits();
             }
             levels_.emplace_back(cursor, entries, words_, value_bits, pointer_bits);

@@ -31,6 +31,7 @@ cdef extern from "arpa/reader.hpp" namespace "ngram" nogil:
         void* context
         string name
         uint64_t bytes
+        float unk_log10_prob
 
     cdef cppclass ArpaModel:
         ArpaModel() noexcept

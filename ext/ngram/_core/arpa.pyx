@@ -60,13 +60,14 @@ def read_arpa(
     *,
     uint64_t size=0,
     cbool strict=False,
+    float unk_log10_prob=-100,
     unsigned int threads=1,
     progress=None,
 ):
     """Read ARPA text; return (SortedNgrams, Vocabulary, what the text lacked).
 
     `source` is a file descriptor or has `readinto`; `name` stands in error messages; `size`
-    in bytes is for progress, 0 if unknown. The last value is a dict: "unk", "unk_upper_case",
+    in bytes is for progress, 0 if unknown; `unk_log10_prob` is for a missing <unk>. The last value is a dict: "unk", "unk_upper_case",
     "bos" and "eos" (bool: missing, or <UNK> taken for <unk>), "suffixes" and "prefixes"
     (number of n-grams that were added to close the model), and "rows": where <unk>, <s> and
     </s> stand among the 1-grams, None for missing ones.
@@ -76,6 +77,7 @@ def read_arpa(
     cdef unique_ptr[Progress] watched = watch(progress)
     arpa_source.name = name.encode("utf-8", "backslashreplace")
     arpa_source.bytes = size
+    arpa_source.unk_log10_prob = unk_log10_prob
     if isinstance(source, int):
         arpa_source.descriptor = source
     else:

@@ -6,10 +6,12 @@ these are. The kernel is `kenlm/model.hpp`; paths and other formats are the work
 `ngram/kenlm.py`.
 """
 
+from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport (
     PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 )
 from cpython.unicode cimport PyUnicode_DecodeUTF8
+from cython.operator cimport dereference
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -20,9 +22,10 @@ from libcpp.string_view cimport string_view
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
-from ngram._core.buffer cimport Span, const_char
+from ngram._core.buffer cimport Buffer, Span, const_char
 from ngram._core.model cimport Bucketed, Table
-from ngram._core.progress cimport raise_ngram_error
+from ngram._core.ngrams cimport CSortedNgrams, SortedNgrams
+from ngram._core.progress cimport Progress, raise_ngram_error, watch
 from ngram._core.vocabulary cimport CVocabulary, Vocabulary
 
 from ngram.errors import InputError
@@ -85,6 +88,36 @@ cdef extern from "kenlm/model.hpp" namespace "ngram::kenlm" nogil:
     shared_ptr[CModel] open_file(Span[const_char] file) except +raise_ngram_error
     shared_ptr[CModel] open_table(
         shared_ptr[const_Bucketed] table, shared_ptr[const_Vocabulary] vocabulary, IdMap map
+    ) except +raise_ngram_error
+
+
+cdef extern from "kenlm/file.hpp" namespace "ngram::kenlm" nogil:
+    cdef enum class Kind "ngram::kenlm::Kind"(uint32_t):
+        kProbing
+        kRestProbing
+        kTrie
+        kQuantTrie
+        kArrayTrie
+        kQuantArrayTrie
+
+
+cdef extern from "kenlm/build.hpp" namespace "ngram::kenlm" nogil:
+    cdef cppclass BuildOptions:
+        BuildOptions() noexcept
+        Kind kind
+        float multiplier
+        unsigned int prob_bits
+        unsigned int backoff_bits
+        unsigned int pointer_limit
+        cbool has_words
+        cbool unk_added
+
+    uint64_t build_bytes(
+        const vector[uint64_t]& counts, const BuildOptions& options
+    ) except +raise_ngram_error
+    Buffer[char] build_file(
+        const CSortedNgrams& ngrams, const CVocabulary& vocabulary, const BuildOptions& options,
+        const IdMap& map, unsigned int threads, Progress& progress,
     ) except +raise_ngram_error
 
 
@@ -264,10 +297,7 @@ cdef class KenlmModel:
                 f"the table has {table.vocabulary_size} words and the vocabulary {size}: "
                 "they belong to different models"
             )
-        cdef IdMap map_
-        if rows is not None:
-            bos, eos = rows_without_unk(rows, size)
-            map_ = IdMap(bos, eos, size)
+        cdef IdMap map_ = id_map(rows, size)
         self.pointer = open_table(
             <shared_ptr[const_Bucketed]>table.pointer,
             <shared_ptr[const_Vocabulary]>vocabulary.pointer,
@@ -489,6 +519,78 @@ cdef class Query:
         """
         cdef const QueryTotals* totals = &self.pointer.get().totals()
         return totals.log10_prob, totals.oov_log10_prob, totals.oov, totals.tokens
+
+
+cdef BuildOptions build_options(dict options) except *:
+    cdef BuildOptions checked
+    kinds = {
+        "probing": Kind.kProbing,
+        "rest": Kind.kRestProbing,
+        "trie": Kind.kTrie,
+        "quant": Kind.kQuantTrie,
+        "array": Kind.kArrayTrie,
+        "quant-array": Kind.kQuantArrayTrie,
+    }
+    checked.kind = kinds[options["kind"]]
+    checked.multiplier = options["multiplier"]
+    checked.prob_bits = options["prob_bits"]
+    checked.backoff_bits = options["backoff_bits"]
+    checked.pointer_limit = options["pointer_limit"]
+    checked.has_words = options["has_words"]
+    return checked
+
+
+def file_bytes(counts, **options):
+    """Return the bytes of the words and n-grams of a KenLM binary file.
+
+    `counts` are the n-grams of each order; `options` as those of `build`.
+    """
+    cdef vector[uint64_t] numbers = counts
+    return build_bytes(numbers, build_options(options))
+
+
+def build(
+    SortedNgrams ngrams not None,
+    Vocabulary vocabulary not None,
+    tuple rows not None,
+    unsigned int threads,
+    progress,
+    **options,
+):
+    """Return a KenLM binary file of n-grams: a read-only memoryview.
+
+    `rows` as in `KenlmModel`; `options`: kind ("probing", "trie", "quant", "array" or
+    "quant-array"), multiplier, prob_bits, backoff_bits, pointer_limit and has_words.
+    """
+    cdef BuildOptions checked = build_options(options)
+    checked.unk_added = rows[0] is None
+    cdef IdMap map_ = id_map(rows, <uint32_t>len(vocabulary))
+    cdef unique_ptr[Progress] watched = watch(progress)
+    cdef _File file = _File.__new__(_File)
+    with nogil:
+        file.content = move(build_file(
+            ngrams.pointer.get()[0], vocabulary.pointer.get()[0], checked, map_, threads,
+            dereference(watched),
+        ))
+    return memoryview(file)
+
+
+cdef class _File:
+    """The bytes of a file that was built."""
+
+    cdef Buffer[char] content
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        PyBuffer_FillInfo(
+            buffer, self, self.content.data(), <Py_ssize_t>self.content.size(), 1, flags
+        )
+
+
+cdef IdMap id_map(object rows, Py_ssize_t size) except *:
+    if rows is None:
+        return IdMap()
+    bos, eos = rows_without_unk(rows, size)
+    return IdMap(bos, eos, <uint32_t>size)
 
 
 # The rows of <s> and </s> among the 1-grams without <unk>; missing words come last.
