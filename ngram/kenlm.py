@@ -185,7 +185,7 @@ class Model(KenlmModel):
         elif is_container(head):
             read = load_method in (LoadMethod.READ, LoadMethod.PARALLEL_READ)
             native = NativeModel.load(path, in_memory=read)
-            self._use_table(native.table, native.vocabulary)
+            self._use_table(native.in_structure("bucketed").table, native.vocabulary)
         else:
             ngrams, vocabulary, lacked = parse_parts(path)
             table = Table.build(ngrams, thread_count(None), None, consume=True)

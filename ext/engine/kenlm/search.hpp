@@ -104,7 +104,8 @@ class TableSearch {
         const auto at = middle.find(slot, map_->to_ours(word));
         if (at == Bucketed::Middle::kNone) return false;
         slot = at;
-        found = weights(middle.prob_bits(at), middle.backoff_bits(at));
+        const bucketed::MiddleLine::Values values = middle.values(at);
+        found = weights(values.prob_bits, values.backoff_bits);
         return true;
     }
 
@@ -112,7 +113,7 @@ class TableSearch {
         if (word >= table_->vocabulary_size()) return false;
         const auto at = table_->longest().find(slot, map_->to_ours(word));
         if (at == Bucketed::Longest::kNone) return false;
-        log10_prob = bucketed::bits_float(table_->longest().prob_bits(at) | bucketed::kSign);
+        log10_prob = bucketed::bits_float(table_->longest().values(at).prob_bits | bucketed::kSign);
         return true;
     }
 

@@ -76,6 +76,12 @@ class ModelTable {
         return std::visit(std::forward<Visitor>(visitor), table_);
     }
 
+    // The table if it is `bucketed`, else null.
+    std::shared_ptr<Bucketed> bucketed() const {
+        const auto* const table = std::get_if<std::shared_ptr<Bucketed>>(&table_);
+        return table == nullptr ? nullptr : *table;
+    }
+
     const char* name() const {
         return visit([](const auto& table) { return table.name(); });
     }

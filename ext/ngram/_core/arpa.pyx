@@ -66,11 +66,11 @@ def read_arpa(
 ):
     """Read ARPA text; return (SortedNgrams, Vocabulary, what the text lacked).
 
-    `source` is a file descriptor or has `readinto`; `name` stands in error messages; `size`
-    in bytes is for progress, 0 if unknown; `unk_log10_prob` is for a missing <unk>. The last value is a dict: "unk", "unk_upper_case",
-    "bos" and "eos" (bool: missing, or <UNK> taken for <unk>), "suffixes" and "prefixes"
-    (number of n-grams that were added to close the model), and "rows": where <unk>, <s> and
-    </s> stand among the 1-grams, None for missing ones.
+    `source` is a file descriptor or has `readinto`; `name` stands in error messages; `size` in
+    bytes is for progress, 0 if unknown; `unk_log10_prob` is for a missing <unk>. The last value
+    is a dict: "unk", "unk_upper_case", "bos" and "eos" (bool: missing, or <UNK> taken for <unk>),
+    "suffixes" and "prefixes" (number of n-grams that were added to close the model), and "rows":
+    where <unk>, <s> and </s> stand among the 1-grams, None for missing ones.
     """
     cdef ArpaSource arpa_source
     cdef ArpaModel model

@@ -286,7 +286,7 @@ cdef class KenlmModel:
         self.file = file
 
     def _use_table(self, Table table not None, Vocabulary vocabulary not None, rows=None):
-        """Score with a table.
+        """Score with a table of the structure bucketed.
 
         `rows` says where <unk>, <s> and </s> stand among the 1-grams of the ARPA file that
         the table was read from, None for missing ones.
@@ -297,9 +297,14 @@ cdef class KenlmModel:
                 f"the table has {table.vocabulary_size} words and the vocabulary {size}: "
                 "they belong to different models"
             )
+        cdef shared_ptr[Bucketed] lines = table.pointer.get().bucketed()
+        if lines.get() == NULL:
+            raise InputError(
+                f"the table has the structure {table.name}: pass one that is bucketed"
+            )
         cdef IdMap map_ = id_map(rows, size)
         self.pointer = open_table(
-            <shared_ptr[const_Bucketed]>table.pointer,
+            <shared_ptr[const_Bucketed]>lines,
             <shared_ptr[const_Vocabulary]>vocabulary.pointer,
             move(map_),
         )

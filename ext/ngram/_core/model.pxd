@@ -58,12 +58,18 @@ cdef extern from "model/bucketed_build.hpp" namespace "ngram" nogil:
         vector[Section] sections
 
 
+cdef extern from "model/bucketed.hpp" namespace "ngram" nogil:
+    cdef cppclass Bucketed:
+        pass
+
+
 cdef extern from "model/table.hpp" namespace "ngram" nogil:
     cdef cppclass Block "ngram::ModelTable::Block":
         WordSpan words
         uint64_t width
 
     cdef cppclass ModelTable:
+        shared_ptr[Bucketed] bucketed() noexcept
         size_t order() noexcept
         size_t vocabulary_size() noexcept
         uint64_t bytes() except +raise_ngram_error
