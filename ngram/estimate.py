@@ -80,7 +80,7 @@ def train(
     corpus : path, list of path, iterable of str, (ids, offsets, vocabulary), or Counts
         A str is the path of a text file ("-" is standard input); files may be
         compressed (gz, xz, bz2, zst). An iterable of str holds one sentence each.
-        `Counts` give the model of their text, bit for bit.
+        `Counts` give the model of their text in the structure "bucketed", bit for bit.
     order : int, optional
         Length of the longest n-grams, 1 to 255; by default 5, or that of the counts.
     tokenizer : str or Tokenizer, optional

@@ -217,7 +217,8 @@ def test_shards_add_up_to_the_whole_byte_for_byte(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DiscountWarning)
             ngram.train(merged).save(folder / "merged.ngram")
-            ngram.train(texts, order).save(folder / "whole.ngram")
+            whole_model = ngram.train(texts, order, structure="bucketed")
+            whole_model.save(folder / "whole.ngram")
         whole_bytes = (folder / "whole.ngram").read_bytes()
         assert (folder / "merged.ngram").read_bytes() == whole_bytes
 
@@ -391,7 +392,8 @@ def test_options_do_the_same_to_counts_and_to_text(
     counts = count_ngrams(texts, order, threads=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DiscountWarning)
-        ngram.train(texts, order, **options).save(folder / "text.ngram")
+        of_text = ngram.train(texts, order, structure="bucketed", **options)
+        of_text.save(folder / "text.ngram")
         ngram.train(counts, threads=2, **options).save(folder / "counts.ngram")
     text = (folder / "text.ngram").read_bytes()
     assert (folder / "counts.ngram").read_bytes() == text
@@ -401,7 +403,10 @@ def test_a_lower_order_of_the_counts_can_be_trained(counts: Counts) -> None:
     fallback = (0.5, 1, 1.5)
     low = ngram.train(counts, 2, discount_fallback=fallback)
     text = ngram.train(
-        ["a rose is a rose", "a rose is red"], 2, discount_fallback=fallback
+        ["a rose is a rose", "a rose is red"],
+        2,
+        discount_fallback=fallback,
+        structure="bucketed",
     )
     assert low.info() == text.info()
 
@@ -782,7 +787,8 @@ def test_shards_are_counted_merged_and_trained(texts: list[str]) -> None:
     assert Path("ab.counts").read_bytes() == Path("whole.counts").read_bytes()
     fallback = ["--discount-fallback", "0.5,1,1.5"]
     command("train", "--from-counts", "ab.counts", "-o", "counts.ngram", *fallback)
-    command("train", *texts, "--order", 3, "-o", "text.ngram", *fallback)
+    bucketed = ["--structure", "bucketed"]  # what counts are trained to
+    command("train", *texts, "--order", 3, "-o", "text.ngram", *fallback, *bucketed)
     assert Path("counts.ngram").read_bytes() == Path("text.ngram").read_bytes()
     command("train", "--from-counts", "ab.counts", "-o", "counts.arpa", *fallback)
     command("train", *texts, "--order", 3, "-o", "text.arpa", *fallback)
