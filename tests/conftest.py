@@ -14,10 +14,13 @@ from hypothesis import settings
 # current directory, which hold no compiled modules.
 os.environ["PYTHONSAFEPATH"] = "1"
 
-# A shell starts what runs in its background with Ctrl-C ignored, and so would this
-# process start the commands that tests interrupt.
+# A shell starts what runs in its background with Ctrl-C ignored, and `nohup` ignores
+# SIGHUP; so would this process start the commands that tests interrupt. A handler is
+# not inherited.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 # Shared machines pause at will, so no deadline; fixed seeds, so no surprises.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
