@@ -146,13 +146,30 @@ struct FrequentContexts {
     std::vector<std::uint32_t> codes;
     std::vector<ContextSum<std::uint32_t>> sums;
 
-    std::size_t find(std::uint32_t code) const {  // size() if the word is not frequent
-        const auto at = std::lower_bound(codes.begin(), codes.end(), code);
-        return at != codes.end() && *at == code ? at - codes.begin() : codes.size();
+    // To be called when the codes are known, which have so many bits.
+    void index(unsigned code_bits) {
+        shift_ = code_bits - std::min(code_bits, kIndexBits);
+        first_.resize(std::size_t{1} << kIndexBits);
+        for (std::size_t slot = 0; slot < first_.size(); ++slot) {
+            first_[slot] =
+                std::lower_bound(codes.begin(), codes.end(), slot << shift_) - codes.begin();
+        }
+    }
+    std::size_t find(std::uint32_t code) const {  // codes.size() if the word is not frequent
+        std::size_t at = first_[code >> shift_];
+        while (at < codes.size() && codes[at] < code) ++at;
+        return at < codes.size() && codes[at] == code ? at : codes.size();
     }
     const ContextSum<std::uint32_t>& of(std::uint32_t word) const {
         return sums[std::lower_bound(words.begin(), words.end(), word) - words.begin()];
     }
+
+  private:
+    // The codes of frequent words are far apart, so few share the highest bits with another.
+    static constexpr unsigned kIndexBits = 12;
+
+    std::vector<std::size_t> first_;  // by the highest bits of a code
+    unsigned shift_ = 0;
 };
 
 struct CountTrie {
@@ -181,46 +198,63 @@ namespace count_trie {
 template <unsigned W>
 class WindowReader {
   public:
-    explicit WindowReader(const WindowLayout& layout) : layout_(layout) {
+    static constexpr unsigned kStride = 4;
+
+    explicit WindowReader(const WindowLayout& layout) {
         key_mask_.part.fill(0);
         for (unsigned bit = 0; bit < layout.key_bits(); ++bit) deposit(key_mask_, bit, 1, 1);
         next_mask_ = (std::uint64_t{1} << layout.next_bits) - 1;
+        words_above_.fill(static_cast<std::uint8_t>(layout.order));
+        std::copy(layout.words_of_bit.begin(), layout.words_of_bit.end(), words_above_.rbegin());
+        for (unsigned back = 1; back < layout.order; ++back) {
+            const unsigned begin = layout.relative_bits + (back - 1) * layout.code_bits;
+            codes_.push_back(Field<W>(begin, layout.code_bits));
+        }
+        codes_.resize(codes_.size() + kStride);
     }
 
-    // Words at the end of both windows that are the same; `order` if all are.
+    // Words at the end of both windows that are the same; the order if all are. Branch-free, as
+    // `length` is: nobody can predict where neighbours differ.
     unsigned shared(const Window<W>& left, const Window<W>& right) const {
+        std::uint64_t difference = 1;  // behind the key, where words_above_ is the order
+        unsigned begin = 0;
         for (unsigned part = 0; part < W; ++part) {
-            const std::uint64_t difference =
-                (left.part[part] ^ right.part[part]) & key_mask_.part[part];
-            if (difference != 0) {
-                return layout_.words_of_bit[part * 64 + window_sort::leading_zeros(difference)];
-            }
+            const std::uint64_t here = (left.part[part] ^ right.part[part]) & key_mask_.part[part];
+            begin = here != 0 ? 64 * part : begin;
+            difference = here != 0 ? here : difference;
         }
-        return layout_.order;
+        return words_above_[begin + (63 ^ window_sort::leading_zeros(difference))];
     }
     // Words of the window, with <s>. The last field that is not zero is the leftmost word.
     unsigned length(const Window<W>& window) const {
+        std::uint64_t fields = std::uint64_t{1} << 63;
+        unsigned begin = 64 * (W - 1);
         for (unsigned part = W; part-- > 0;) {
-            const std::uint64_t fields = window.part[part] & key_mask_.part[part];
-            if (fields == 0) continue;
-            const unsigned bit = part * 64 + 63 - static_cast<unsigned>(__builtin_ctzll(fields));
-            return layout_.words_of_bit[bit] + 1U;
+            const std::uint64_t here = window.part[part] & key_mask_.part[part];
+            begin = here != 0 ? 64 * part : begin;
+            fields = here != 0 ? here : fields;
         }
-        return 1;
+        return words_above_[begin + static_cast<unsigned>(__builtin_ctzll(fields))] + 1U;
     }
     std::uint32_t next(const Window<W>& window) const {
-        return static_cast<std::uint32_t>(window.part[W - 1] & next_mask_);
+        return static_cast<std::uint32_t>(window.part[0] & next_mask_);
     }
     // The code of the word `back` words before the last; back >= 1.
     std::uint32_t code(const Window<W>& window, unsigned back) const {
-        const unsigned begin = layout_.relative_bits + (back - 1) * layout_.code_bits;
-        return static_cast<std::uint32_t>(extract(window, begin, layout_.code_bits));
+        return static_cast<std::uint32_t>(codes_[back - 1].of(window));
+    }
+    // The codes of kStride words, from `back` words before the last on; zero behind the order.
+    std::array<std::uint32_t, kStride> codes(const Window<W>& window, unsigned back) const {
+        std::array<std::uint32_t, kStride> codes;
+        for (unsigned i = 0; i < kStride; ++i) codes[i] = code(window, back + i);
+        return codes;
     }
 
   private:
-    const WindowLayout& layout_;
     Window<W> key_mask_;
     std::uint64_t next_mask_;
+    std::array<std::uint8_t, 64 * W> words_above_;  // by bit from the lowest, words before its own
+    std::vector<Field<W>> codes_;
 };
 
 // What a chunk adds to the statistics of the corpus.
@@ -235,8 +269,10 @@ struct TextEdges {
     std::uint32_t last_word = 0;
 };
 
-// Builds one chunk, word by word. A node stays open while its events last. With `in_pieces`, what
-// is complete is spilled when a piece ends: the chunk may be larger than memory.
+// Builds one chunk, word by word. The loop over events has no branch on how many nodes an event
+// opens: it writes four at any rate, and the next event writes over those that were too many. A
+// node begins with a count of 1, to which later events add. With `in_pieces`, what is complete is
+// spilled when a piece ends: the chunk may be larger than memory.
 template <unsigned W, bool kPrunes>
 class ChunkBuilder {
   public:
@@ -249,7 +285,9 @@ class ChunkBuilder {
           trie_(trie),
           chunk_(chunk),
           in_pieces_(in_pieces),
-          words_(trie.spill, kWordBytes) {
+          words_(trie.spill, kWordBytes),
+          grown_(options.order + 1),
+          open_nodes_(options.order + 1) {
         statistics_.counts_of_counts.assign(options.order, {});
         statistics_.frequent.assign(trie.frequent.words.size(), {});
         for (std::size_t task = 0; task + 1 < trie.tasks.size(); ++task) {
@@ -266,53 +304,36 @@ class ChunkBuilder {
             chunk_.lengths.resize(kEventBytes * events);
             chunk_.words.reserve(3 * events);
         }
-        lengths_ = chunk_.lengths.data();
         chunk_.parts.resize(trie.tasks.size() - 1);
         for (TriePart& part : chunk_.parts) part.starts.resize(chunk.end_word - chunk.first_word);
-        part_ = chunk_.parts.data();
     }
 
     void begin_word(std::uint32_t word) {
         if (word == kBeginSentence) add_begin_sentence();
         word_ = word;
-        next_ = next_of(word);
-        begun_ = 0;
-        length_ = 0;
+        bigrams_of_word_ = 0;
+        for (TriePart& part : chunk_.parts) {
+            part.starts[word - chunk_.first_word] = {static_cast<std::uint32_t>(part.stream.size()),
+                                                     static_cast<std::uint32_t>(part.nodes)};
+        }
     }
 
     // Sorted windows of the word, of which there were `event` before; the last of these precedes
     // them in memory.
     void add_windows(const Window<W>* windows, std::uint64_t size, std::uint64_t event) {
-        std::uint32_t* next = next_ + event;
-        for (std::uint64_t i = 0; i < size; ++i, ++event) {
-            const Window<W>& window = windows[i];
-            const unsigned length = reader_.length(window);
-            const unsigned shared =
-                event == 0 ? 0 : std::min(reader_.shared(*(&window - 1), window), length);
-            next[i] = reader_.next(window);
-            if (shared == length) {
-                ++open_[length].count;
-                append(shared, length);
-                continue;
+        for (std::uint64_t begin = 0; begin < size;) {
+            const std::size_t part = part_of(windows[begin]);
+            if (event + begin == 0) {
+                begin_run(part);
+            } else if (part != part_) {
+                end_run();
+                begin_run(part);
             }
-            close(shared, event);
-            ++open_[shared].count;
-            if (shared < 2) begin_parts(reader_.code(window, 1));
-            const std::uint8_t* byte = append(shared, length) + kEventBytes;
-            std::uint32_t* left = chunk_.words.end() - (length - shared);
-            for (unsigned k = shared + 1; k <= length; ++k, ++byte, ++left) {
-                *left = k == 1 ? codes_.code(word_) : reader_.code(window, k - 1);
-                open_[k].count = 1;
-                open_[k].left = *left;
-                open_[k].offset = static_cast<std::uint32_t>(byte - part_->stream.data());
-                open_[k].first_event = event;
-                if constexpr (kPrunes) {
-                    open_[k].excluded =
-                        (k > 1 && open_[k - 1].excluded) ||
-                        (!options_.listed.empty() && options_.listed[codes_.word(*left)] == 0);
-                }
+            const std::uint64_t end = part_end(windows, begin, size);
+            for (; begin < end; begin += kBlock) {
+                add_block(windows + begin, std::min(end - begin, kBlock), event + begin);
             }
-            length_ = length;
+            begin = end;
         }
     }
 
@@ -320,8 +341,16 @@ class ChunkBuilder {
     // its raw count if it ends the last window; the discounts depend on it, so the statistics here
     // do too.
     void end_word(std::uint64_t events) {
-        close(0, events, word_ == edges_.last_word);
-        begin_parts(kNoCode);
+        if (events == 0) return;
+        end_run();
+        const std::uint64_t count = bigrams_of_word_;
+        const bool pruned = kPrunes && word_ != kEndSentence &&
+                            (!options_.is_listed(word_) || events <= options_.threshold(1));
+        trie_.unigram_count[word_] = static_cast<std::uint32_t>(count) | (pruned ? kPruned : 0);
+        ++chunk_.opened[1];
+        if (!pruned) ++chunk_.kept[1];
+        if (count <= 4) ++statistics_.counts_of_counts[0][count];
+        if (word_ == edges_.last_word) recount_last(events);
     }
 
     // The only bucket of the chunk goes on, or ends.
@@ -331,15 +360,15 @@ class ChunkBuilder {
         chunk_.next.rest();
         chunk_.lengths.rest();
         std::uint64_t complete = 0;  // bytes of parts that are, if the bucket is one word
-        for (const TriePart* part = chunk_.parts.data(); part != part_; ++part) {
-            if (!part->stream.in_file()) complete += part->stream.bytes();
+        for (std::size_t part = 0; part < part_; ++part) {
+            const TriePart& ended = chunk_.parts[part];
+            if (!ended.stream.in_file()) complete += ended.stream.bytes();
         }
         if (complete < kCompleteBytes) return;
         SpillBatch batch(trie_.spill);
-        for (TriePart* part = chunk_.parts.data(); part != part_; ++part) {
-            sort_large(*part);
-            batch.add(part->stream);
-            batch.add(part->large);
+        for (std::size_t part = 0; part < part_; ++part) {
+            batch.add(chunk_.parts[part].stream);
+            batch.add(chunk_.parts[part].large);
         }
         batch.finish();
     }
@@ -347,13 +376,26 @@ class ChunkBuilder {
     // Returns what the chunk adds to the statistics of the corpus.
     const ChunkStatistics& finish() {
         for (TriePart& part : chunk_.parts) {
-            sort_large(part);
             if (!part.stream.in_file()) part.stream.shrink_to_fit();
         }
         if (in_pieces_) {
             chunk_.words = words_.take();
         } else {
             chunk_.words.shrink_to_fit();
+        }
+        std::uint64_t open = 0;
+        for (unsigned k = options_.order; k >= 2; --k) {
+            // An event opens a node unless it shares so many words, or is shorter.
+            for (std::uint32_t shared : grown_[k]) open -= shared;
+            open += of_length_[k];
+            chunk_.opened[k] = open;
+            if (!kPrunes) chunk_.kept[k] = open;
+            // Nodes that reach count r and do not grow from there have it.
+            std::uint64_t reach = open;
+            for (unsigned r = 1; r <= 4; ++r) {
+                statistics_.counts_of_counts[k - 1][r] += reach - grown_[k][r];
+                reach = grown_[k][r];
+            }
         }
         return statistics_;
     }
@@ -365,119 +407,227 @@ class ChunkBuilder {
     // The context <s> has an event for each sentence, but is no n-gram.
     void add_begin_sentence() {
         const Buffer<std::uint32_t>& first_words = edges_.first_words;
-        std::memcpy(next_of(kBeginSentence), first_words.data(), first_words.bytes());
-        part_ = chunk_.parts.data();
-        for (std::uint64_t i = 0; i < first_words.size(); ++i) append(i == 0 ? 0 : 1, 1);
-        chunk_.words.back() = codes_.code(kBeginSentence);
+        begin_run(0);
+        TriePart& part = chunk_.parts[0];
+        std::memcpy(chunk_.next.data() + events_, first_words.data(), first_words.bytes());
+        for (std::uint64_t i = 0; i < first_words.size(); ++i) {
+            const std::uint8_t event[] = {i == 0 ? std::uint8_t{0} : std::uint8_t{1}, 1, 0};
+            std::memcpy(chunk_.lengths.data() + kEventBytes * events_++, event, kEventBytes);
+            part.stream.append(event, kEventBytes + (i == 0 ? 1 : 0));
+        }
+        ++part.nodes;
+        chunk_.words.push_back(codes_.code(kBeginSentence));
         ++chunk_.opened[1];
     }
 
-    static void sort_large(TriePart& part) {
-        std::sort(part.large.begin(), part.large.end(),
-                  [](const LargeCount& a, const LargeCount& b) { return a.offset < b.offset; });
-    }
+    static constexpr unsigned kStride = WindowReader<W>::kStride;  // nodes written at once
+    static constexpr std::uint64_t kBlock = 1 << 10;  // events that room is made for at once
 
-    // Children and events are counted here and written when the node closes.
+    // How often the nodes of one length grew, by the count that they had.
+    using Grown = std::array<std::uint32_t, kLargeCount + 1>;
+
+    struct Bigram {
+        std::uint32_t offset;  // of its byte in the stream
+        std::uint32_t code;    // of its context
+    };
+
     struct OpenNode {
-        std::uint32_t count;
-        std::uint32_t offset;
-        std::uint32_t left;  // code of the leftmost word
+        std::size_t offset;  // of its byte in the stream
         std::uint64_t first_event;
         bool excluded;
     };
 
-    std::uint32_t* next_of(std::uint32_t word) {
-        return chunk_.next.data() +
-               (trie_.first_event[word] - trie_.first_event[chunk_.first_word]);
+    std::size_t part_of(const Window<W>& window) const {
+        const auto after =
+            std::upper_bound(task_code_.begin() + 1, task_code_.end(), reader_.code(window, 1));
+        return after - task_code_.begin() - 1;
     }
 
-    static constexpr std::uint32_t kNoCode = 0xffffffffU;
+    // Where the windows from `begin` on leave the part.
+    std::uint64_t part_end(const Window<W>* windows, std::uint64_t begin,
+                           std::uint64_t size) const {
+        if (part_ + 1 == task_code_.size()) return size;
+        const auto before = [&](const Window<W>& window, std::uint32_t code) {
+            return reader_.code(window, 1) < code;
+        };
+        return std::lower_bound(windows + begin, windows + size, task_code_[part_ + 1], before) -
+               windows;
+    }
 
-    // The next event of the word follows the word with this code, or there is none (kNoCode).
-    // Notes where the word begins in the parts up to that event's one.
-    void begin_parts(std::uint32_t code) {
-        for (; begun_ < task_code_.size() && code >= task_code_[begun_]; ++begun_) {
-            TriePart& part = chunk_.parts[begun_];
-            part.starts[word_ - chunk_.first_word] = {
-                static_cast<std::uint32_t>(part.stream.size()),
-                static_cast<std::uint32_t>(part.nodes)};
+    // A run is the events of one word in one part.
+    void begin_run(std::size_t part) {
+        part_ = part;
+        first_large_ = chunk_.parts[part].large.size();
+        bigrams_.resize(0);
+        open_[1] = static_cast<std::uint32_t>(chunk_.parts[part].stream.size());
+        longest_ = 1;
+        open_nodes_[1].excluded = !options_.is_listed(word_);
+        if (!chunk_.switches.empty() && chunk_.switches.back().part == part) return;
+        chunk_.switches.push_back(
+            {static_cast<std::uint32_t>(events_), static_cast<std::uint32_t>(part)});
+    }
+
+    void end_run() {
+        TriePart& part = chunk_.parts[part_];
+        std::sort(part.large.begin() + first_large_, part.large.end(),
+                  [](const LargeCount& a, const LargeCount& b) { return a.offset < b.offset; });
+        if constexpr (kPrunes) prune(1, events_);
+        for (const Bigram& bigram : bigrams_) {
+            const std::size_t context = trie_.frequent.find(bigram.code);
+            if (context == statistics_.frequent.size()) continue;
+            statistics_.frequent[context].add(part.count(part.stream.data() + bigram.offset));
         }
-        if (code != kNoCode) part_ = &chunk_.parts[begun_ - 1];
+        bigrams_of_word_ += bigrams_.size();
     }
 
-    std::uint8_t* append(unsigned shared, unsigned length) {
-        const auto part = static_cast<std::uint32_t>(part_ - chunk_.parts.data());
-        if (chunk_.switches.empty() || chunk_.switches.back().part != part) {
-            const std::ptrdiff_t at = (lengths_ - chunk_.lengths.data()) / kEventBytes;
-            chunk_.switches.push_back({static_cast<std::uint32_t>(at), part});
-        }
-        const std::size_t nodes = length - shared;
-        const std::size_t offset = part_->stream.size();
-        part_->stream.extend(kEventBytes + nodes);
-        part_->nodes += nodes;
-        chunk_.words.extend(nodes);
-        std::uint8_t* event = part_->stream.data() + offset;
-        event[0] = *lengths_++ = static_cast<std::uint8_t>(shared);
-        event[1] = *lengths_++ = static_cast<std::uint8_t>(length);
-        if (shared == 0) event[kEventBytes] = 0;
-        return event;
-    }
-
-    // Closes the open nodes of more than `shared` words; `event` is the first one past them.
-    void close(unsigned shared, std::uint64_t event, bool last = false) {
-        for (unsigned k = length_; k > shared; --k) {
-            const OpenNode& node = open_[k];
-            const std::uint64_t events = event - node.first_event;
-            const std::uint64_t r = last && k < options_.order ? events : node.count;
-            if (r <= 4) ++statistics_.counts_of_counts[k - 1][r];
-            const bool pruned = kPrunes && is_pruned(k, events);
-            if (k <= 2) count_low(k, node.count | (pruned ? kPruned : 0));
-            ++chunk_.opened[k];
-            if (!pruned) ++chunk_.kept[k];
-            if (k == 1) break;
-            std::uint8_t byte = kLargeCount;
-            if (node.count < kLargeCount) {
-                byte = static_cast<std::uint8_t>(node.count);
-            } else {
-                part_->large.push_back({node.offset, node.count});
+    void add_block(const Window<W>* windows, std::uint64_t size, std::uint64_t first_event) {
+        TriePart& part = chunk_.parts[part_];
+        const std::size_t bigrams = bigrams_.size();
+        const std::size_t nodes = chunk_.words.size();
+        const std::size_t bytes = part.stream.size();
+        const std::uint64_t most = size * options_.order + kStride;
+        bigrams_.extend(size);
+        chunk_.words.extend(most);
+        part.stream.extend(size * kEventBytes + most);
+        Bigram* bigram = bigrams_.data() + bigrams;
+        std::uint32_t* word = chunk_.words.data() + nodes;
+        std::uint8_t* const stream = part.stream.data();
+        auto offset = static_cast<std::uint32_t>(bytes);
+        std::uint8_t* lengths = chunk_.lengths.data() + kEventBytes * events_;
+        std::uint32_t* next = chunk_.next.data() + events_;
+        for (std::uint64_t i = 0; i < size; ++i) {
+            const Window<W>& window = windows[i];
+            const unsigned length = reader_.length(window);
+            unsigned shared = 0;
+            if (first_event + i != 0) {
+                shared = std::min(reader_.shared(*(&window - 1), window), length);
             }
-            part_->stream[node.offset] =
-                static_cast<std::uint8_t>(byte | (pruned ? kPrunedByte : 0));
+            next[i] = reader_.next(window);
+            lengths[kEventBytes * i] = stream[offset] = static_cast<std::uint8_t>(shared);
+            lengths[kEventBytes * i + 1] = stream[offset + 1] = static_cast<std::uint8_t>(length);
+            offset += kEventBytes;
+            ++of_length_[length];
+            if (shared == 0) {
+                stream[offset++] = 0;
+                *word++ = codes_.code(word_);
+                shared = 1;
+            } else {
+                grow(shared, part, stream);
+            }
+            open(window, shared, offset, stream, word);
+            const unsigned opened = length - shared;
+            for (unsigned done = kStride; done < opened; done += kStride) {
+                open(window, shared + done, offset + done, stream, word + done);
+            }
+            *bigram = {offset, *word};
+            bigram += shared == 1 ? 1 : 0;
+            offset += opened;
+            word += opened;
+        }
+        events_ += size;
+        bigrams_.resize(bigram - bigrams_.data());
+        chunk_.words.resize(word - chunk_.words.data());
+        part.stream.resize(offset);
+        part.nodes += chunk_.words.size() - nodes;
+        if constexpr (kPrunes) mark_pruned(events_ - size, bytes, nodes);
+    }
+
+    // Opens the nodes of the window that are longer than `shared` words; `offset` and `word` are
+    // those of the first.
+    void open(const Window<W>& window, unsigned shared, std::uint32_t offset, std::uint8_t* stream,
+              std::uint32_t* word) {
+        const std::array<std::uint8_t, kStride> once{1, 1, 1, 1};
+        const std::array<std::uint32_t, kStride> codes = reader_.codes(window, shared);
+        const std::array<std::uint32_t, kStride> offsets{offset, offset + 1, offset + 2,
+                                                         offset + 3};
+        std::memcpy(stream + offset, once.data(), sizeof(once));
+        std::memcpy(word, codes.data(), sizeof(codes));
+        std::memcpy(open_.data() + shared + 1, offsets.data(), sizeof(offsets));
+    }
+
+    // The open node of this length has one more child, or event. That of length 1 is a byte that
+    // stays: the count of a word is not in the stream.
+    void grow(unsigned length, TriePart& part, std::uint8_t* stream) {
+        const std::uint32_t offset = open_[length];
+        const unsigned count = stream[offset];
+        ++grown_[length][count];
+        if (count + 1 < kLargeCount) {
+            stream[offset] = static_cast<std::uint8_t>(count + (length > 1 ? 1 : 0));
+        } else if (count < kLargeCount) {
+            stream[offset] = kLargeCount;
+            large_[length] = part.large.size();
+            part.large.push_back({offset, kLargeCount});
+        } else {
+            ++part.large[large_[length]].count;
         }
     }
 
-    // Unigrams, and bigrams of frequent contexts.
-    void count_low(unsigned k, std::uint32_t count) {
-        if (k == 1) {
-            trie_.unigram_count[word_] = count;
-            return;
+    // Goes through the events from `event` on, whose bytes and nodes begin as given.
+    void mark_pruned(std::uint64_t event, std::size_t byte, std::size_t node) {
+        for (; event < events_; ++event) {
+            const std::uint8_t* lengths = chunk_.lengths.data() + kEventBytes * event;
+            prune(std::max<unsigned>(1, lengths[0]), event);
+            byte += kEventBytes;
+            if (lengths[0] == 0) ++byte, ++node;
+            for (; longest_ < lengths[1]; ++node) {
+                const bool excluded = open_nodes_[longest_].excluded ||
+                                      !options_.is_listed(codes_.word(chunk_.words[node]));
+                open_nodes_[++longest_] = {byte++, event, excluded};
+            }
         }
-        const std::size_t context = trie_.frequent.find(open_[2].left);
-        if (context < statistics_.frequent.size()) statistics_.frequent[context].add(count);
     }
 
-    bool is_pruned(unsigned k, std::uint64_t events) const {
-        if (k == 1 && word_ == kEndSentence) return false;
-        return open_[k].excluded || events <= options_.threshold(k);
+    // Marks the open nodes of more than `shared` words that are pruned; `event` is past them.
+    void prune(unsigned shared, std::uint64_t event) {
+        for (; longest_ > shared; --longest_) {
+            const OpenNode& node = open_nodes_[longest_];
+            if (node.excluded || event - node.first_event <= options_.threshold(longest_)) {
+                chunk_.parts[part_].stream[node.offset] |= kPrunedByte;
+            } else {
+                ++chunk_.kept[longest_];
+            }
+        }
+    }
+
+    // Gives the n-grams that the last word leaves open their raw counts in the statistics.
+    void recount_last(std::uint64_t events) {
+        std::vector<std::uint64_t> count(options_.order + 1, 1);
+        const std::uint8_t* lengths = chunk_.lengths.data() + kEventBytes * (events_ - events);
+        unsigned open = lengths[kEventBytes * (events - 1) + 1];
+        for (std::uint64_t event = events; event-- > 0;) {
+            const unsigned shared = lengths[kEventBytes * event];
+            for (; open > shared; --open) {
+                if (open == options_.order) continue;
+                auto& counts = statistics_.counts_of_counts[open - 1];
+                if (count[open] <= 4) --counts[count[open]];
+                if (events - event <= 4) ++counts[events - event];
+            }
+            ++count[shared];
+        }
     }
 
     const CountOptions& options_;
-    WindowReader<W> reader_;
+    const WindowReader<W> reader_;
     const TextEdges& edges_;
     const WordCodes& codes_;
     CountTrie& trie_;
     TrieChunk& chunk_;
     bool in_pieces_;
     SpilledArray<std::uint32_t> words_;  // of the pieces that have ended
-    TriePart* part_ = nullptr;           // of the current event
-    std::uint8_t* lengths_ = nullptr;    // of the next one
-    std::uint32_t* next_ = nullptr;      // of the first event of the word
-    std::size_t begun_ = 0;              // parts in which the word has begun
     ChunkStatistics statistics_;
     std::vector<std::uint32_t> task_code_;  // of the first context word of each task
-    std::array<OpenNode, kMaxOrder + 1> open_{};
-    unsigned length_ = 0;  // of the event before
+    std::uint64_t events_ = 0;              // so far
     std::uint32_t word_ = 0;
+    std::uint64_t bigrams_of_word_ = 0;                        // in the runs that have ended
+    std::size_t part_ = 0;                                     // of the run
+    std::size_t first_large_ = 0;                              // of the run
+    Buffer<Bigram> bigrams_;                                   // of the run
+    std::array<std::uint32_t, kMaxOrder + 1 + kStride> open_;  // by length, offset of the byte
+    std::array<std::size_t, kMaxOrder + 1> large_;          // by length, the entry of a large count
+    std::array<std::uint32_t, kMaxOrder + 1> of_length_{};  // number of events
+    std::vector<Grown> grown_;                              // by length
+    std::vector<OpenNode> open_nodes_;                      // by length, if anything is pruned
+    unsigned longest_ = 1;                                  // of them
 };
 
 // Ranges of chunks of about equal numbers of events, two for each thread, but not more than
@@ -529,6 +679,7 @@ void build(CountTrie& trie, Buffer<std::uint32_t>& ids, Span<const std::uint32_t
         }
     }
     trie.first_event[vocabulary_size] = event;
+    trie.frequent.index(trie.codes.bits());
 
     WindowRounds<W> rounds(ids, counts, trie.codes, buckets, layout, options.plan, options.threads,
                            progress);

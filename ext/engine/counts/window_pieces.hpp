@@ -110,7 +110,8 @@ class Cutter {
         const std::size_t i = piece_of(pieces_[bucket], window);
         if (table_[bucket][i] == kNoTable) return;
         const Piece<W>& piece = pieces_[bucket][i];
-        ++table(part, table_[bucket][i])[extract(window, piece.bits, digit_bits(piece))];
+        const Field<W> digit(piece.bits, digit_bits(piece));
+        ++table(part, table_[bucket][i])[digit.of(window)];
     }
 
     void refine(std::size_t bucket) {

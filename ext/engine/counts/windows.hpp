@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "base/bits.hpp"
@@ -25,12 +26,25 @@ constexpr std::uint32_t kNoWord = 0;  // <unk> never occurs in training text
 constexpr std::uint32_t kBeginSentence = 1;
 constexpr std::uint32_t kEndSentence = 2;
 
+// The least significant part comes first, so that in memory bits follow one another and any field
+// is read at once.
 template <unsigned W>
 struct Window {
-    std::array<std::uint64_t, W> part;  // part[0] is the most significant
+    std::array<std::uint64_t, W> part;
 
-    bool operator<(const Window& other) const { return part < other.part; }
-    bool operator==(const Window& other) const { return part == other.part; }
+    bool operator<(const Window& other) const {
+#if defined(__SIZEOF_INT128__)
+        if constexpr (W == 2) {  // a subtraction, without a branch
+            using Number = unsigned __int128;
+            return (Number{part[1]} << 64 | part[0]) <
+                   (Number{other.part[1]} << 64 | other.part[0]);
+        }
+#endif
+        for (unsigned i = W; --i > 0;) {
+            if (part[i] != other.part[i]) return part[i] < other.part[i];
+        }
+        return part[0] < other.part[0];
+    }
 };
 
 // Codes of words, ascending like the ids: code(w) = w + the share of the corpus before w.
@@ -104,7 +118,7 @@ inline Buckets cut_buckets(Span<const std::uint32_t> counts) {
     return buckets;
 }
 
-// Where each field of a window lies. Bit 0 is the most significant bit of part[0].
+// Where each field of a window lies. Bit 0 is the most significant one.
 struct WindowLayout {
     unsigned order;
     unsigned relative_bits;
@@ -128,29 +142,37 @@ struct WindowLayout {
     unsigned parts() const { return (key_bits() + next_bits + 63) / 64; }
 };
 
-// Branch-free: the part behind the last one reads as zero.
+// Reads the same bits of any window: 1 to 57 of them.
 template <unsigned W>
-inline std::uint64_t extract(const Window<W>& window, unsigned begin, unsigned bits) {
-    if (bits == 0) return 0;
-    const unsigned part = begin / 64;
-    const unsigned offset = begin % 64;
-    const std::uint64_t after = part + 1 < W ? window.part[part + 1] : 0;
-    const std::uint64_t value = (window.part[part] << offset) | (after >> 1 >> (63 - offset));
-    return value >> (64 - bits);
-}
+class Field {
+  public:
+    Field() = default;
+    Field(unsigned begin, unsigned bits) : mask_((std::uint64_t{1} << bits) - 1) {
+        const unsigned low = 64 * W - begin - bits;
+        byte_ = std::min(low / 8, 8 * (W - 1));
+        shift_ = low - 8 * byte_;
+    }
+
+    std::uint64_t of(const Window<W>& window) const {
+        std::uint64_t bits;
+        std::memcpy(&bits, reinterpret_cast<const char*>(window.part.data()) + byte_, sizeof(bits));
+        return (bits >> shift_) & mask_;
+    }
+
+  private:
+    std::uint64_t mask_ = 0;
+    unsigned byte_ = 0;
+    unsigned shift_ = 0;
+};
 
 template <unsigned W>
 inline void deposit(Window<W>& window, unsigned begin, unsigned bits, std::uint64_t value) {
     if (bits == 0) return;
-    const unsigned part = begin / 64;
-    const unsigned offset = begin % 64;
-    const unsigned end = offset + bits;
-    if (end <= 64) {
-        window.part[part] |= value << (64 - end);
-    } else {
-        window.part[part] |= value >> (end - 64);
-        window.part[part + 1] |= value << (128 - end);
-    }
+    const unsigned low = 64 * W - begin - bits;
+    const unsigned part = low / 64;
+    const unsigned offset = low % 64;
+    window.part[part] |= value << offset;
+    if (offset + bits > 64) window.part[part + 1] |= value >> (64 - offset);
 }
 
 // The words before a position, kept packed while the position moves through a sentence.
@@ -158,7 +180,7 @@ template <unsigned W>
 class History {
   public:
     explicit History(const WindowLayout& layout)
-        : begin_(layout.relative_bits), bits_(layout.code_bits) {
+        : bits_(layout.code_bits), last_(64 - layout.relative_bits - layout.code_bits) {
         mask_.part.fill(0);
         for (unsigned bit = layout.relative_bits; bit < layout.key_bits(); ++bit) {
             deposit(mask_, bit, 1, 1);
@@ -168,18 +190,19 @@ class History {
 
     void reset() { packed_.part.fill(0); }
     void push(std::uint32_t code) {
-        for (unsigned i = W - 1; i > 0; --i) {
-            packed_.part[i] = ((packed_.part[i] >> bits_) | (packed_.part[i - 1] << (64 - bits_))) &
+        for (unsigned i = 0; i + 1 < W; ++i) {
+            packed_.part[i] = ((packed_.part[i] >> bits_) | (packed_.part[i + 1] << (64 - bits_))) &
                               mask_.part[i];
         }
-        packed_.part[0] = (packed_.part[0] >> bits_) & mask_.part[0];
-        deposit(packed_, begin_, bits_, code);
+        // Texts have less than 2^31 words: the word and the one before are in the highest part.
+        packed_.part[W - 1] =
+            ((packed_.part[W - 1] >> bits_) & mask_.part[W - 1]) | (std::uint64_t{code} << last_);
     }
     const Window<W>& packed() const { return packed_; }
 
   private:
-    unsigned begin_;
     unsigned bits_;
+    unsigned last_;  // where the last word begins, from the lowest bit of the highest part
     Window<W> mask_;
     Window<W> packed_;
 };
@@ -237,7 +260,14 @@ class WindowCollector {
           progress_(progress),
           text_(cut_at_sentences(ids.span(), std::clamp(threads, 1U, 64U))),
           counts_(parts() * buckets.size(), 0),
-          first_words_(parts()) {
+          first_words_(parts()),
+          words_(buckets.bucket_of.size()) {
+        for (std::size_t bucket = 0; bucket < buckets.size(); ++bucket) {
+            const std::uint32_t first = buckets.first_word[bucket];
+            for (std::uint32_t word = first; word < buckets.first_word[bucket + 1]; ++word) {
+                words_[word] = {static_cast<std::uint32_t>(bucket), word - first, codes.code(word)};
+            }
+        }
         parallel_for(parts(), threads, progress, [&](std::size_t part, unsigned) {
             std::uint64_t* counts = counts_.data() + part * buckets.size();
             bool begins = true;
@@ -277,30 +307,40 @@ class WindowCollector {
   private:
     static constexpr std::uint64_t kReport = 1 << 20;
 
+    // What is asked of a word, in one place in memory.
+    struct Word {
+        std::uint32_t bucket;
+        std::uint32_t relative;  // to the first word of the bucket
+        std::uint32_t code;
+    };
+
+    // Writes the windows of buckets [first, first + size) in one part of the text; a bucket without
+    // cursor is given to place(part, bucket, window).
     template <class Place>
     void fill(std::size_t part, std::size_t first, std::size_t size, Window<W>** cursor,
               Place place) const {
         History<W> history(layout_);
+        const unsigned above = 63 - layout_.relative_bits;
         bool begins = true;
         for (std::uint64_t i = text_[part]; i < text_[part + 1]; ++i) {
-            const std::uint32_t word = ids_[i];
             if (begins) {
                 history.reset();
                 history.push(codes_.code(kBeginSentence));
             }
-            begins = word == kEndSentence;
-            const std::uint32_t bucket = buckets_.bucket_of[word];
-            if (bucket - first < size) {
+            begins = ids_[i] == kEndSentence;
+            const Word& word = words_[ids_[i]];
+            if (word.bucket - first < size) {
                 Window<W> window = history.packed();
-                deposit(window, 0, layout_.relative_bits, word - buckets_.first_word[bucket]);
-                window.part[W - 1] |= begins ? kNoWord : ids_[i + 1];
-                if (cursor[bucket - first] != nullptr) {
-                    *cursor[bucket - first]++ = window;
+                window.part[W - 1] |= std::uint64_t{word.relative} << 1 << above;
+                window.part[0] |= begins ? kNoWord : ids_[i + 1];
+                Window<W>*& next = cursor[word.bucket - first];
+                if (next != nullptr) {
+                    *next++ = window;
                 } else {
-                    place(part, bucket, window);
+                    place(part, word.bucket, window);
                 }
             }
-            history.push(codes_.code(word));
+            history.push(word.code);
             if ((i & (kReport - 1)) == 0) {
                 ids_.rest(text_[part], i);
                 progress_.advance(kReport);
@@ -317,6 +357,7 @@ class WindowCollector {
     std::vector<std::uint64_t> text_;                 // where the parts begin
     Buffer<std::uint64_t> counts_;                    // per part, windows of each bucket
     std::vector<Buffer<std::uint32_t>> first_words_;  // per part
+    Buffer<Word> words_;
 };
 
 }  // namespace ngram
